@@ -1,0 +1,186 @@
+"""Every error of the product, each with a stable code.
+
+::
+
+    HouseholdError                  error
+    ├── InputError                  input              the caller's data or call is wrong
+    │   ├── SchemaError             schema             a column is missing or of a wrong type
+    │   ├── FormatError             format             a file is of no recognised format, or is damaged
+    │   ├── NoSessionsError         no_sessions        not one row could be used
+    │   ├── LabelsError             labels             labels cannot be used for training
+    │   ├── ParameterError          parameter          an option or argument is out of its range
+    │   └── NetworksError           networks           a table or snapshot of networks cannot be used
+    ├── ModelError                  model              a saved model cannot be used
+    │   ├── ModelNotFoundError      model_not_found    nothing is saved there
+    │   ├── ModelFormatError        model_format       it is not a model of this format
+    │   ├── ModelIntegrityError     model_integrity    its bytes are not those that were saved
+    │   └── ModelFeaturesError      model_features     it was trained on other features
+    └── MissingDependencyError      missing_dependency an optional part is not installed
+
+The grammar of a message is one: ``<what> must <rule>, got <value>. <what to do>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "FormatError",
+    "HouseholdError",
+    "InputError",
+    "LabelsError",
+    "MissingDependencyError",
+    "ModelError",
+    "ModelFeaturesError",
+    "ModelFormatError",
+    "ModelIntegrityError",
+    "ModelNotFoundError",
+    "NetworksError",
+    "NoSessionsError",
+    "ParameterError",
+    "Problem",
+    "SchemaError",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    must : str
+        What must hold, as ``<what> must <rule>``.
+    got : str
+        What was found instead.
+    remedy : str
+        What the reader can do about it, as a full sentence.
+
+    Examples
+    --------
+    >>> print(Problem("as_of must be a timestamp", "'soon'", "Give an ISO 8601 time."))
+    as_of must be a timestamp, got 'soon'. Give an ISO 8601 time.
+    """
+
+    must: str
+    got: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.must}, got {self.got}. {self.remedy}"
+
+
+class HouseholdError(Exception):
+    """Base of every error that the product raises on purpose.
+
+    Parameters
+    ----------
+    problems : Problem or sequence of Problem
+        All that is wrong with the one input, told together.
+
+    Attributes
+    ----------
+    code : str
+        Stable name of the error, the same in Python, on the command line and over HTTP.
+    exit_code : int
+        What the command line exits with.
+
+    Examples
+    --------
+    >>> error = ParameterError(Problem("accounts must be at least 1", "0", "Ask for more."))
+    >>> error.code, str(error)
+    ('parameter', 'accounts must be at least 1, got 0. Ask for more.')
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (
+            (problems,) if isinstance(problems, Problem) else tuple(problems)
+        )
+        super().__init__(" ".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type[HouseholdError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)
+
+
+class InputError(HouseholdError):
+    """The caller's data or call is wrong."""
+
+    code = "input"
+
+
+class SchemaError(InputError):
+    """A column is missing or of a wrong type."""
+
+    code = "schema"
+
+
+class FormatError(InputError):
+    """A file is of no recognised format, or is damaged."""
+
+    code = "format"
+
+
+class NoSessionsError(InputError):
+    """Not one row could be used."""
+
+    code = "no_sessions"
+
+
+class LabelsError(InputError):
+    """Labels cannot be used for training."""
+
+    code = "labels"
+
+
+class ParameterError(InputError):
+    """An option or argument is out of its range."""
+
+    code = "parameter"
+
+
+class NetworksError(InputError):
+    """A table or snapshot of networks cannot be used."""
+
+    code = "networks"
+
+
+class ModelError(HouseholdError):
+    """A saved model cannot be used."""
+
+    code = "model"
+
+
+class ModelNotFoundError(ModelError):
+    """Nothing is saved there."""
+
+    code = "model_not_found"
+
+
+class ModelFormatError(ModelError):
+    """It is not a model of this format."""
+
+    code = "model_format"
+
+
+class ModelIntegrityError(ModelError):
+    """Its bytes are not those that were saved."""
+
+    code = "model_integrity"
+
+
+class ModelFeaturesError(ModelError):
+    """It was trained on other features."""
+
+    code = "model_features"
+
+
+class MissingDependencyError(HouseholdError):
+    """An optional part is not installed."""
+
+    code = "missing_dependency"
+    exit_code = 1
