@@ -1,0 +1,164 @@
+"""The history of one account as the kernel sees it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from household_ml.compiling import compiled
+from household_ml.features.homes import Places, weigh_places
+from household_ml.features.lines import join_lines, join_places
+from household_ml.features.nodes import Nodes, index_nodes, summarise_nodes
+
+__all__ = ["Columns", "History", "read_history"]
+
+_MICRO = 1_000_000
+_DAY = 86400
+
+
+class Columns(NamedTuple):
+    """Sessions of many accounts as plain columns, shape (n,) or (n, 4), ordered by account.
+
+    Times are microseconds since the epoch; ``fixed`` and ``device_type`` are those of the
+    device; ``minutes`` is NaN where the watched time is unknown.
+    """
+
+    started_at: npt.NDArray[np.int64]
+    device: npt.NDArray[np.int32]
+    device_type: npt.NDArray[np.int8]
+    duration_s: npt.NDArray[np.float32]
+    hi: npt.NDArray[np.uint64]
+    lo: npt.NDArray[np.uint64]
+    asn: npt.NDArray[np.uint32]
+    operator: npt.NDArray[np.uint32]
+    connection: npt.NDArray[np.int8]
+    country: npt.NDArray[np.int16]
+    utc_offset_min: npt.NDArray[np.int16]
+    profile: npt.NDArray[np.int32]
+    accounts: npt.NDArray[np.int64]
+    sessions: npt.NDArray[np.int64]
+    fixed_sessions: npt.NDArray[np.int64]
+    networks: npt.NDArray[np.int64]
+    tenure_days: npt.NDArray[np.float32]
+    span_days: npt.NDArray[np.float32]
+
+
+class History(NamedTuple):
+    """One account: its sessions in order of time, and what was inferred about where they were.
+
+    ``place`` is the place of each session (0 = home, -1 = none); ``kind`` that of its node.
+    """
+
+    as_of: int
+    time: npt.NDArray[np.int64]
+    day: npt.NDArray[np.int64]
+    hour: npt.NDArray[np.int8]
+    night: npt.NDArray[np.bool_]
+    device: npt.NDArray[np.int32]
+    fixed: npt.NDArray[np.bool_]
+    minutes: npt.NDArray[np.float64]
+    node: npt.NDArray[np.int32]
+    kind: npt.NDArray[np.int8]
+    place: npt.NDArray[np.int32]
+    device_rows: npt.NDArray[np.int32]
+    device_start: npt.NDArray[np.int32]
+    nodes: Nodes
+    node_place: npt.NDArray[np.int32]
+    places: Places
+
+
+@compiled
+def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: int) -> History:
+    """Infer the places of one account from its sessions.
+
+    Parameters
+    ----------
+    columns : Columns
+        Sessions of all accounts.
+    begin, end : int
+        Rows of this account, ordered by time.
+    devices : int
+        Devices of this account.
+    as_of : int
+        Microseconds since the epoch.
+
+    Returns
+    -------
+    History
+        Arrays of shape (end - begin,) for sessions.
+    """
+    n = end - begin
+    time = columns.started_at[begin:end] // _MICRO
+    device = columns.device[begin:end]
+    duration = columns.duration_s[begin:end]
+    day = np.empty(n, np.int64)
+    hour = np.empty(n, np.int8)
+    night = np.empty(n, np.bool_)
+    minutes = np.empty(n)
+    fixed = np.empty(n, np.bool_)
+    device_start = np.zeros(devices + 1, np.int32)
+    for i in range(n):
+        local = time[i] + 60 * np.int64(columns.utc_offset_min[begin + i])
+        h = (local % _DAY) // 3600
+        hour[i] = h
+        night[i] = h >= 20 or h < 6
+        # An evening that runs past midnight is one: days turn at six.
+        day[i] = (local - 6 * 3600) // _DAY
+        minutes[i] = duration[i] / 60.0 if duration[i] >= 0 else np.nan
+        kind = columns.device_type[begin + i]
+        fixed[i] = kind == 0 or kind == 1 or kind == 3
+        device_start[device[i] + 1] += 1
+    for d in range(devices):
+        device_start[d + 1] += device_start[d]
+    filled = device_start[:devices].copy()
+    device_rows = np.empty(n, np.int32)
+    for i in range(n):
+        device_rows[filled[device[i]]] = i
+        filled[device[i]] += 1
+    hi, lo = columns.hi[begin:end], columns.lo[begin:end]
+    node, row = index_nodes(hi, lo)
+    nodes = summarise_nodes(
+        time,
+        node,
+        row,
+        fixed,
+        hi,
+        lo,
+        columns.operator[begin:end],
+        columns.connection[begin:end],
+        columns.accounts[begin:end],
+        columns.sessions[begin:end],
+        columns.fixed_sessions[begin:end],
+        columns.tenure_days[begin:end],
+        columns.span_days[begin:end],
+    )
+    line = join_lines(time, node, nodes, device_rows, device_start, fixed)
+    root = join_places(node, nodes, line, device_rows, device_start, fixed)
+    node_place, places = weigh_places(
+        time, day, night, device, fixed, node, root, as_of // _MICRO
+    )
+    session_kind = np.empty(n, np.int8)
+    place = np.empty(n, np.int32)
+    for i in range(n):
+        session_kind[i] = nodes.kind[node[i]]
+        place[i] = node_place[node[i]]
+    return History(
+        as_of // _MICRO,
+        time,
+        day,
+        hour,
+        night,
+        device,
+        fixed,
+        minutes,
+        node,
+        session_kind,
+        place,
+        device_rows,
+        device_start,
+        nodes,
+        node_place,
+        places,
+    )
