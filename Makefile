@@ -1,0 +1,83 @@
+# `make demo` and `make test` need Python 3.11 or later, git and make; they build .venv themselves.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+# One thread per process in the numeric libraries: two workers on two cores do not fight.
+export OMP_NUM_THREADS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: help venv demo test test-long bench bench-http notebooks lint types format model lock \
+        wheel clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+venv: $(STAMP) ## .venv with the pinned, hash-checked dependencies and the package, editable
+
+# The lock holds uv itself too: pip installs that one entry by its hash, uv the rest, much faster.
+# Without uv (no wheel for this machine, say) pip installs everything from the same lock.
+$(STAMP): requirements.lock pyproject.toml setup.py
+	@python=; for candidate in python3.11 python3.12 python3.13 python3 python; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	  then python=$$candidate; break; fi; \
+	done; \
+	[ -n "$$python" ] || { echo "Python must be 3.11 or later, none found. Install it." >&2; exit 1; }; \
+	[ -x $(BIN)/python ] || $$python -m venv $(VENV)
+	@awk '/^[a-z]/ {take = /^uv==/} take' requirements.lock > $(VENV)/uv.lock
+	@{ $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	     -r $(VENV)/uv.lock \
+	   && $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; } \
+	 || { echo "uv did not work here: pip installs the same lock, more slowly." >&2; \
+	      $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	        -r requirements.lock; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	   --no-build-isolation --editable .
+	@touch $@
+
+demo: venv ## the whole way on simulated accounts; prints the result and a report to open
+	$(BIN)/household-ml demo
+
+test: lint types ## lint, types and the tests (about 5 minutes on two cores)
+	@$(PYTEST) -q -n 2 -m "not slow"
+
+test-long: venv ## all tests, the slow ones and a real installation from the wheel too
+	@$(PYTEST) -q -n 2 --durations=20
+
+lint: venv
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+
+types: venv
+	@$(BIN)/mypy --no-error-summary
+
+format: venv ## put the code into its form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv ## speed of features and scoring, beside the floor of reading the file
+	$(BIN)/python -m benchmarks.batch
+
+bench-http: venv ## speed of the HTTP API
+	$(BIN)/python -m benchmarks.http
+
+notebooks: venv ## run the notebooks
+	$(PYTEST) -q tests/notebooks -m "slow or not slow"
+
+model: venv ## train the default model again, from its seed
+	$(BIN)/python -m household_ml.modeling.default
+
+lock: venv ## resolve requirements.lock anew
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade \
+	  --output-file requirements.lock --quiet
+
+wheel: venv ## build dist/*.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
+clean: ## remove what was built, .venv too
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
