@@ -1,0 +1,414 @@
+"""Reasons: why a device got its answer, as codes with a sentence in English and in French.
+
+A model's log-odds is an exact sum: a constant plus one contribution per feature. Features belong to
+groups (``Feature.group`` of the catalogue), and the contributions of a group add up to what that
+kind of evidence says: for the household when the sum is positive, against when it is negative. So
+every group has two codes, and the sums of all groups and the constant give back the log-odds.
+
+Which reasons are told:
+
+- For ``household``, groups that speak for it; for ``outside`` and ``extra_member``, groups that
+  speak against; for ``undetermined``, both.
+- Strongest first, by the size of the sum; of two equal ones the group first in the catalogue.
+- None weaker than :data:`WEAKEST` log-odds, at most :data:`MOST` in all.
+- A circumstance that decided regardless of the model (:data:`LITTLE_HISTORY`,
+  :data:`MIXED_EVIDENCE`, :data:`PAID_SLOT`) is told first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from household_ml.scoring.verdicts import Verdict
+
+__all__ = [
+    "LITTLE_HISTORY",
+    "MIXED_EVIDENCE",
+    "MOST",
+    "PAID_SLOT",
+    "REASONS",
+    "WEAKEST",
+    "Reason",
+    "explain",
+    "group_sums",
+    "reasons_markdown",
+    "sentence",
+]
+
+Language = Literal["en", "fr"]
+
+#: At most so many reasons a device.
+MOST: Final = 4
+
+#: A group that moves the log-odds by less is not told: 0.1 changes 50 % into 52.5 %. [A]
+WEAKEST: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason.
+
+    Parameters
+    ----------
+    code : str
+        Stable code.
+    group : str or None
+        Feature group it speaks for; None for a circumstance that decided regardless of the model.
+    direction : int
+        +1 speaks for the household, -1 against, 0 a circumstance.
+    en, fr : str
+        The sentence in English and in French.
+    """
+
+    code: str
+    group: str | None
+    direction: int
+    en: str
+    fr: str
+
+
+LITTLE_HISTORY: Final = Reason(
+    "little_history",
+    None,
+    0,
+    "Too little has been seen of this device or of its account to judge.",
+    "Trop peu d'historique sur cet appareil ou sur son compte pour conclure.",
+)
+MIXED_EVIDENCE: Final = Reason(
+    "mixed_evidence",
+    None,
+    0,
+    "The evidence for and against the household does not settle the answer.",
+    "Les indices pour et contre le foyer ne permettent pas de trancher.",
+)
+PAID_SLOT: Final = Reason(
+    "paid_slot",
+    None,
+    0,
+    "The place where this device is used is covered by a paid extra-member slot.",
+    "Le lieu où cet appareil est utilisé est couvert par une option d'abonné supplémentaire.",
+)
+
+
+def _pair(
+    group: str, for_: tuple[str, str, str], against: tuple[str, str, str]
+) -> tuple[Reason, ...]:
+    return (
+        Reason(for_[0], group, 1, *for_[1:]),
+        Reason(against[0], group, -1, *against[1:]),
+    )
+
+
+#: Every reason, circumstances first, then a pair per feature group.
+REASONS: Final[tuple[Reason, ...]] = (
+    LITTLE_HISTORY,
+    MIXED_EVIDENCE,
+    PAID_SLOT,
+    *_pair(
+        "home_presence",
+        (
+            "used_at_home",
+            "The device is regularly used on the networks of the account's home.",
+            "L'appareil est régulièrement utilisé sur les réseaux du domicile du compte.",
+        ),
+        (
+            "rarely_at_home",
+            "The device is rarely or never used on the networks of the account's home.",
+            "L'appareil est rarement ou jamais utilisé sur les réseaux du domicile du compte.",
+        ),
+    ),
+    *_pair(
+        "home_recency",
+        (
+            "recently_at_home",
+            "The device was at the account's home recently.",
+            "L'appareil a été utilisé récemment au domicile du compte.",
+        ),
+        (
+            "long_absent_from_home",
+            "The device has not been at the account's home for long.",
+            "L'appareil n'a pas été utilisé au domicile du compte depuis longtemps.",
+        ),
+    ),
+    *_pair(
+        "colocation",
+        (
+            "together_with_others",
+            "The device shares networks, at the same times, with other devices of the home.",
+            "L'appareil partage réseaux et moments d'usage avec d'autres appareils du domicile.",
+        ),
+        (
+            "apart_from_others",
+            "The device is seldom on the same network as the other devices of the home.",
+            "L'appareil est rarement sur le même réseau que les autres appareils du domicile.",
+        ),
+    ),
+    *_pair(
+        "second_place",
+        (
+            "no_second_place",
+            "The device has no other place where it is used regularly.",
+            "L'appareil n'a pas d'autre lieu d'utilisation régulière.",
+        ),
+        (
+            "lives_at_second_place",
+            "The device is used mostly at another place than the account's home.",
+            "L'appareil est surtout utilisé dans un autre lieu que le domicile du compte.",
+        ),
+    ),
+    *_pair(
+        "elsewhere",
+        (
+            "seldom_elsewhere",
+            "The device is seldom used on other lines than those of the home.",
+            "L'appareil est rarement utilisé sur d'autres lignes que celles du domicile.",
+        ),
+        (
+            "often_elsewhere",
+            "The device is often used on other lines while the home keeps its own.",
+            "L'appareil est souvent sur d'autres lignes alors que le domicile garde la sienne.",
+        ),
+    ),
+    *_pair(
+        "travel",
+        (
+            "moves_with_household",
+            "The device moves as a device of the household does.",
+            "L'appareil se déplace comme un appareil du foyer.",
+        ),
+        (
+            "moves_on_its_own",
+            "The device moves in another way than the devices of the household.",
+            "L'appareil se déplace autrement que les appareils du foyer.",
+        ),
+    ),
+    *_pair(
+        "simultaneous",
+        (
+            "no_simultaneous_use",
+            "The device is not used elsewhere while the home is watching.",
+            "L'appareil n'est pas utilisé ailleurs pendant que le domicile regarde.",
+        ),
+        (
+            "simultaneous_use",
+            "The device is used elsewhere while the home is watching.",
+            "L'appareil est utilisé ailleurs pendant que le domicile regarde.",
+        ),
+    ),
+    *_pair(
+        "profile",
+        (
+            "profile_used_at_home",
+            "The viewing profile of the device is also used at the account's home.",
+            "Le profil utilisé sur l'appareil l'est aussi au domicile du compte.",
+        ),
+        (
+            "profile_not_used_at_home",
+            "The viewing profile of the device is not used at the account's home.",
+            "Le profil utilisé sur l'appareil ne l'est pas au domicile du compte.",
+        ),
+    ),
+    *_pair(
+        "shared_network",
+        (
+            "private_network",
+            "The networks of the home are used by few accounts, so sharing them tells much.",
+            "Les réseaux du domicile servent à peu de comptes : les partager est parlant.",
+        ),
+        (
+            "shared_network",
+            "The networks are used by many accounts, so sharing them tells little.",
+            "Les réseaux servent à de nombreux comptes : les partager est peu parlant.",
+        ),
+    ),
+    *_pair(
+        "activity",
+        (
+            "usual_activity",
+            "The device is used as much and at such times as a device of the household is.",
+            "L'appareil est utilisé autant et aux mêmes heures qu'un appareil du foyer.",
+        ),
+        (
+            "unusual_activity",
+            "The device is used in amount or at times unlike a device of the household.",
+            "L'appareil est utilisé dans une mesure ou à des heures inhabituelles pour le foyer.",
+        ),
+    ),
+    *_pair(
+        "device",
+        (
+            "device_kind_at_home",
+            "Devices of this kind mostly belong to the household.",
+            "Les appareils de ce type appartiennent le plus souvent au foyer.",
+        ),
+        (
+            "device_kind_away",
+            "Devices of this kind less often belong to the household.",
+            "Les appareils de ce type appartiennent moins souvent au foyer.",
+        ),
+    ),
+    *_pair(
+        "account",
+        (
+            "one_home_account",
+            "The account is used as by one household.",
+            "Le compte est utilisé comme par un seul foyer.",
+        ),
+        (
+            "several_homes_account",
+            "The account is used at several places.",
+            "Le compte est utilisé dans plusieurs lieux.",
+        ),
+    ),
+)
+
+_BY_CODE: Final = {reason.code: reason for reason in REASONS}
+
+
+def sentence(code: str, language: Language = "en") -> str:
+    """The sentence of a reason.
+
+    Parameters
+    ----------
+    code : str
+        Code of one of :data:`REASONS`.
+    language : {"en", "fr"}, default="en"
+        Language of the sentence.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    KeyError
+        No reason has this code.
+
+    Examples
+    --------
+    >>> sentence("little_history", "fr")
+    "Trop peu d'historique sur cet appareil ou sur son compte pour conclure."
+    """
+    reason = _BY_CODE[code]
+    return reason.fr if language == "fr" else reason.en
+
+
+def group_sums(
+    contributions: npt.NDArray[np.float64], groups: Sequence[str]
+) -> tuple[tuple[str, ...], npt.NDArray[np.float64]]:
+    """Add the contributions of each group's features.
+
+    Parameters
+    ----------
+    contributions : float64 array of shape (D, F)
+        Additive contributions of each feature to the log-odds.
+    groups : sequence of str of length F
+        Group of each feature.
+
+    Returns
+    -------
+    names : tuple of str of length G
+        Groups, in the order of their first feature.
+    sums : float64 array of shape (D, G)
+        Their sums; a row adds up to the same as the row of ``contributions``.
+
+    Examples
+    --------
+    >>> group_sums(np.array([[1.0, 2.0, 4.0]]), ["a", "b", "a"])
+    (('a', 'b'), array([[5., 2.]]))
+    """
+    names = tuple(dict.fromkeys(groups))
+    membership = np.zeros((len(groups), len(names)))
+    membership[np.arange(len(groups)), [names.index(group) for group in groups]] = 1.0
+    return names, contributions @ membership
+
+
+def explain(
+    contributions: npt.NDArray[np.float64],
+    groups: Sequence[str],
+    verdict: npt.NDArray[np.int8],
+    unseen: npt.NDArray[np.bool_],
+) -> pa.ListArray:
+    """Reasons of each device, strongest first.
+
+    Parameters
+    ----------
+    contributions : float64 array of shape (D, F)
+        Additive contributions of each feature to the log-odds.
+    groups : sequence of str of length F
+        Group of each feature; each has a pair in :data:`REASONS`.
+    verdict : int8 array of shape (D,)
+        Codes of :class:`~household_ml.scoring.verdicts.Verdict`.
+    unseen : bool array of shape (D,)
+        Devices that are undetermined for too little history.
+
+    Returns
+    -------
+    pyarrow.ListArray of string, of length D
+        At most :data:`MOST` codes each, possibly none.
+
+    Examples
+    --------
+    >>> explain(
+    ...     np.array([[2.0, 0.5], [-0.02, -3.0], [1.0, -1.5]]),
+    ...     ["home_presence", "colocation"],
+    ...     np.array([Verdict.HOUSEHOLD, Verdict.OUTSIDE, Verdict.UNDETERMINED], dtype=np.int8),
+    ...     np.array([False, False, False]),
+    ... ).to_pylist()  # doctest: +NORMALIZE_WHITESPACE
+    [['used_at_home', 'together_with_others'],
+     ['apart_from_others'],
+     ['mixed_evidence', 'apart_from_others', 'used_at_home']]
+    """
+    names, sums = group_sums(contributions, groups)
+    index = {reason.code: position for position, reason in enumerate(REASONS)}
+    speaks = {(reason.group, reason.direction): index[reason.code] for reason in REASONS}
+    code_for = np.array([speaks[name, 1] for name in names], dtype=np.int32)
+    code_against = np.array([speaks[name, -1] for name in names], dtype=np.int32)
+
+    strength = np.abs(sums)
+    household = (verdict == Verdict.HOUSEHOLD)[:, None]
+    away = ((verdict == Verdict.OUTSIDE) | (verdict == Verdict.EXTRA_MEMBER))[:, None]
+    beside_the_answer = (household & (sums < 0)) | (away & (sums > 0)) | (strength < WEAKEST)
+    strength[beside_the_answer] = 0.0
+    order = np.argsort(-strength, axis=1, kind="stable")[:, :MOST]
+    told = np.take_along_axis(strength, order, axis=1) > 0
+    codes = np.where(
+        np.take_along_axis(sums, order, axis=1) > 0,
+        code_for[order],
+        code_against[order],
+    )
+
+    circumstance = np.full(verdict.shape, -1, dtype=np.int32)
+    circumstance[verdict == Verdict.UNDETERMINED] = index[MIXED_EVIDENCE.code]
+    circumstance[unseen] = index[LITTLE_HISTORY.code]
+    circumstance[verdict == Verdict.EXTRA_MEMBER] = index[PAID_SLOT.code]
+    codes = np.column_stack([circumstance, codes])
+    told = np.column_stack([circumstance >= 0, told])
+    told &= np.cumsum(told, axis=1) <= MOST
+
+    offsets = np.zeros(verdict.size + 1, dtype=np.int32)
+    np.cumsum(told.sum(axis=1), out=offsets[1:])
+    text = pa.array([reason.code for reason in REASONS], type=pa.string())
+    return pa.ListArray.from_arrays(pa.array(offsets), text.take(pa.array(codes[told])))
+
+
+def reasons_markdown() -> str:
+    """The table of reasons for the documentation, generated so that it cannot go stale.
+
+    Returns
+    -------
+    str
+        A Markdown table with one row per reason.
+    """
+    speaks = {1: "for", -1: "against", 0: "circumstance"}
+    rows = [
+        f"| `{reason.code}` | {speaks[reason.direction]} | {reason.en} | {reason.fr} |"
+        for reason in REASONS
+    ]
+    return "\n".join(["| code | speaks | English | français |", "|---|---|---|---|", *rows]) + "\n"

@@ -1,0 +1,326 @@
+"""The scorer: a saved model, asked about sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+
+from household_ml.config import FeatureConfig
+from household_ml.errors import NoSessionsError, Problem
+from household_ml.features import FEATURE_NAMES, FEATURES, NEVER, build_features
+from household_ml.modeling.model import HouseholdModel
+from household_ml.networks import NetworkStatistics, enrich
+from household_ml.schema import SCORES
+from household_ml.scoring.evidence import measure_evidence
+from household_ml.scoring.reasons import explain
+from household_ml.scoring.slots import read_slots
+from household_ml.scoring.sources import model_folder
+from household_ml.scoring.verdicts import (
+    allot_extra_members,
+    decide,
+    too_little_history,
+    verdict_names,
+)
+from household_ml.sessions import Sessions, parse_time, read_sessions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SNAPSHOT", "HouseholdScorer", "read_moment", "score_schema"]
+
+#: Network statistics that lie beside a model: what one account alone is scored with.
+SNAPSHOT: Final = "networks.parquet"
+
+_ARROW: Final[Mapping[str, pa.DataType]] = {
+    "string": pa.string(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "float": pa.float64(),
+    "integer": pa.int32(),
+    "boolean": pa.bool_(),
+    "strings": pa.list_(pa.string()),
+}
+
+_DAY_US: Final = 86_400_000_000
+_TIME: Final = _ARROW["timestamp"]
+
+
+def score_schema() -> pa.Schema:
+    """Arrow schema of the scores table.
+
+    Examples
+    --------
+    >>> score_schema().field("household_probability").type
+    DataType(double)
+    """
+    return pa.schema(
+        [
+            pa.field(
+                column.name,
+                pa.large_string()
+                if column.name in ("account_id", "device_id")
+                else _ARROW[column.kind],
+                nullable=not column.needed,
+            )
+            for column in SCORES.columns
+        ]
+    )
+
+
+class HouseholdScorer:
+    """A saved model in use.
+
+    Parameters
+    ----------
+    model : HouseholdModel
+        The model that answers.
+    snapshot : NetworkStatistics or None, default=None
+        Network statistics for accounts that are scored alone.
+
+    Raises
+    ------
+    ModelFeaturesError
+        The model uses a feature that is not in the catalogue.
+
+    Examples
+    --------
+    >>> from household_ml.scoring import HouseholdScorer
+    >>> scorer = HouseholdScorer.load()  # doctest: +SKIP
+    >>> scorer.score("sessions.parquet", as_of="2026-03-01")  # doctest: +SKIP
+    """
+
+    def __init__(self, model: HouseholdModel, snapshot: NetworkStatistics | None = None) -> None:
+        self.model = model
+        self.snapshot = snapshot
+        groups = {feature.name: feature.group for feature in FEATURES}
+        model.columns(tuple(groups))
+        self._groups = tuple(groups[name] for name in model.feature_names)
+
+    @property
+    def model_label(self) -> str:
+        """Name, version and the first 12 digits of the digest of the model."""
+        return self.model.label
+
+    @classmethod
+    def load(cls, model: str | Path | None = None) -> HouseholdScorer:
+        """Load a model and the network statistics beside it.
+
+        Parameters
+        ----------
+        model : str, Path or None, default=None
+            A folder, or an MLflow URI such as ``models:/household@champion``. None is the one that
+            ``HOUSEHOLD_ML_MODEL`` names, else the one that ships with the package.
+
+        Returns
+        -------
+        HouseholdScorer
+
+        Raises
+        ------
+        ModelError
+            Nothing is saved there, or what is saved cannot be trusted or used.
+        MissingDependencyError
+            An MLflow URI was given and MLflow is not installed.
+        """
+        with model_folder(model) as folder:
+            beside = folder / SNAPSHOT
+            snapshot = NetworkStatistics.load(beside) if beside.is_file() else None
+            return cls(HouseholdModel.load(folder, catalogue=FEATURE_NAMES), snapshot)
+
+    def score(
+        self,
+        sessions: Sessions | pd.DataFrame | pa.Table | str | Path,
+        *,
+        accounts: pd.DataFrame | pa.Table | str | Path | None = None,
+        networks: NetworkStatistics | str | Path | None = None,
+        as_of: str | datetime | int | None = None,
+    ) -> pd.DataFrame:
+        """Score every device that has a session in the window; see :meth:`score_table`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The scores table, ordered by account and device.
+        """
+        frame: pd.DataFrame = self.score_table(
+            sessions, accounts=accounts, networks=networks, as_of=as_of
+        ).to_pandas()
+        return frame
+
+    def score_table(
+        self,
+        sessions: Sessions | pd.DataFrame | pa.Table | str | Path,
+        *,
+        accounts: pd.DataFrame | pa.Table | str | Path | None = None,
+        networks: NetworkStatistics | str | Path | None = None,
+        as_of: str | datetime | int | None = None,
+    ) -> pa.Table:
+        """Score every device that has a session in the window.
+
+        Parameters
+        ----------
+        sessions : Sessions, DataFrame, pyarrow.Table, str or Path
+            The sessions table, or what :func:`household_ml.read_sessions` reads it from.
+        accounts : DataFrame, pyarrow.Table, str, Path or None, default=None
+            The accounts table, for the extra-member slots; None for the one that came with the
+            sessions (an export), else no slots.
+        networks : NetworkStatistics, str, Path or None, default=None
+            Network statistics, or a snapshot of them. None: those beside the model when the
+            sessions are of one account, else built from the sessions.
+        as_of : str, datetime, int or None, default=None
+            No session after it is used: ISO 8601 text, a datetime (without a zone: UTC) or
+            microseconds since the epoch. None is the last ``started_at``.
+
+        Returns
+        -------
+        pyarrow.Table
+            Schema :func:`score_schema`, one row per device, ordered by account and device.
+
+        Raises
+        ------
+        InputError
+            The sessions, accounts, networks or ``as_of`` cannot be used.
+        """
+        taken = sessions if isinstance(sessions, Sessions) else read_sessions(sessions)
+        moment = taken.last_started_at() if as_of is None else read_moment(as_of)
+        known = _not_empty(taken.until(moment), moment)
+        statistics = self.statistics_for(known, networks)
+        config = FeatureConfig()
+        recent = known.since(moment - config.window_days * _DAY_US)
+        features = build_features(
+            enrich(_not_empty(recent, moment), statistics=statistics),
+            as_of=moment,
+            config=config,
+        )
+        values = features.values[:, self.model.columns(features.names)]
+        probability = self.model.probability(values)
+        evidence = measure_evidence(known)
+        unseen = too_little_history(evidence)
+        verdict = allot_extra_members(
+            decide(
+                probability,
+                unseen,
+                household_at=self.model.thresholds.household_at,
+                outside_at=self.model.thresholds.outside_at,
+            ),
+            account=features.account,
+            place=features.place,
+            activity=evidence.device_sessions,
+            slots=read_slots(
+                taken.reading.accounts if accounts is None else accounts,
+                features.account_id,
+            ),
+        )
+        reasons = explain(self.model.contributions(values), self._groups, verdict, unseen)
+        devices = len(features.device_id)
+        never_home = features.last_home_at == NEVER
+        return pa.table(
+            [
+                features.account_id,
+                features.device_id,
+                pa.array(np.full(devices, moment), type=_TIME),
+                pa.array(probability),
+                verdict_names(verdict),
+                pa.array(features.last_home_at, type=_TIME, mask=never_home),
+                pa.array(features.place, type=pa.int32()),
+                reasons,
+                pa.repeat(pa.scalar(self.model_label), devices),
+            ],
+            names=list(SCORES.names),
+        ).cast(score_schema())
+
+    def known(self, sessions: Sessions, moment: int) -> Sessions:
+        """Sessions that count at a moment: none after it, none from before the window.
+
+        Parameters
+        ----------
+        sessions : Sessions
+            Sessions.
+        moment : int
+            Microseconds since the epoch, UTC.
+
+        Returns
+        -------
+        Sessions
+
+        Raises
+        ------
+        NoSessionsError
+            None is left.
+        """
+        window = FeatureConfig().window_days * _DAY_US
+        kept = sessions.until(moment).since(moment - window)
+        if len(kept):
+            return kept
+        when = datetime.fromtimestamp(moment / 1e6, UTC).isoformat()
+        raise NoSessionsError(
+            Problem(
+                f"sessions must have one in the {FeatureConfig().window_days} days before as_of",
+                f"none up to {when}",
+                "Give a later as_of, or leave it out for the last session.",
+            )
+        )
+
+    def statistics_for(
+        self, sessions: Sessions, networks: NetworkStatistics | str | Path | None = None
+    ) -> NetworkStatistics:
+        """Network statistics that sessions are scored with.
+
+        Parameters
+        ----------
+        sessions : Sessions
+            Sessions that count, see :meth:`known`.
+        networks : NetworkStatistics, str, Path or None, default=None
+            What was asked for.
+
+        Returns
+        -------
+        NetworkStatistics
+            Those asked for; else, for one account alone, the snapshot beside the model if there is
+            one; else built from the sessions.
+        """
+        if isinstance(networks, NetworkStatistics):
+            return networks
+        if networks is not None:
+            return NetworkStatistics.load(Path(networks))
+        if sessions.n_accounts == 1 and self.snapshot is not None:
+            return self.snapshot
+        return enrich(sessions).statistics
+
+    def __repr__(self) -> str:
+        return f"HouseholdScorer({self.model_label!r})"
+
+
+def read_moment(as_of: str | datetime | int) -> int:
+    """A point in time as microseconds since the epoch, UTC.
+
+    Parameters
+    ----------
+    as_of : str, datetime or int
+        ISO 8601 text, a datetime (without a zone: UTC), or microseconds since the epoch.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ParameterError
+        The text is no time.
+
+    Examples
+    --------
+    >>> read_moment(datetime(1970, 1, 2))
+    86400000000
+    """
+    if isinstance(as_of, str):
+        return parse_time(as_of)
+    if isinstance(as_of, datetime):
+        aware = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
+        return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return int(as_of)
+

@@ -1,0 +1,142 @@
+"""Where a model comes from: a folder, an MLflow URI, the environment, or the one that ships."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from household_ml.config import environment
+from household_ml.errors import MissingDependencyError, ModelNotFoundError, Problem
+from household_ml.resources import resource
+
+__all__ = ["ARTIFACT", "import_mlflow", "is_mlflow_uri", "model_folder", "model_source"]
+
+#: Folder, inside a logged MLflow model, that holds the household model as it was saved.
+ARTIFACT = "artifacts/household"
+
+
+def is_mlflow_uri(source: str | Path) -> bool:
+    """Whether a model is named by MLflow rather than by a path.
+
+    Examples
+    --------
+    >>> is_mlflow_uri("models:/household@champion"), is_mlflow_uri("models/default")
+    (True, False)
+    """
+    return str(source).startswith(("models:/", "runs:/", "mlflow-artifacts:/"))
+
+
+def model_source(model: str | Path | None) -> str | Path:
+    """The model that is meant: the one named, else the environment's, else the one that ships.
+
+    Parameters
+    ----------
+    model : str, Path or None
+        A folder or an MLflow URI.
+
+    Returns
+    -------
+    str or Path
+
+    Raises
+    ------
+    ModelNotFoundError
+        None was named and none ships with this installation.
+    """
+    named = model if model is not None else environment("HOUSEHOLD_ML_MODEL") or None
+    if named is not None:
+        return named
+    try:
+        return resource("default")
+    except FileNotFoundError as error:
+        raise ModelNotFoundError(
+            Problem(
+                "the default model must ship with the package",
+                "an installation without it",
+                "Name a model: --model FOLDER, or HOUSEHOLD_ML_MODEL, or train one with "
+                "household-ml train.",
+            )
+        ) from error
+
+
+@contextmanager
+def model_folder(model: str | Path | None = None) -> Iterator[Path]:
+    """Folder of the model that is meant, for as long as it takes to load it.
+
+    Parameters
+    ----------
+    model : str, Path or None, default=None
+        A folder, or an MLflow URI (``models:/household@champion``), which is downloaded and
+        removed again; None for the environment's or the one that ships.
+
+    Yields
+    ------
+    Path
+
+    Raises
+    ------
+    ModelNotFoundError
+        There is no such folder, registered model, version or alias.
+    MissingDependencyError
+        The model is an MLflow URI and MLflow is not installed.
+    """
+    source = model_source(model)
+    if not is_mlflow_uri(source):
+        folder = Path(source)
+        if not folder.is_dir():
+            raise ModelNotFoundError(
+                Problem(
+                    "a model must be a folder or an MLflow URI",
+                    repr(str(source)),
+                    "Name the folder that household-ml train wrote, or models:/NAME@ALIAS.",
+                )
+            )
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="household-ml-") as scratch:
+        yield _download(str(source), Path(scratch))
+
+
+def import_mlflow() -> ModuleType:
+    """MLflow, without telemetry and pointed at the store of the environment.
+
+    Raises
+    ------
+    MissingDependencyError
+        MLflow is not installed.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    try:
+        import mlflow
+    except ImportError as error:
+        raise MissingDependencyError(
+            Problem(
+                "MLflow must be installed for models:/ URIs and the registry",
+                "an installation without it",
+                "Install the extra: pip install 'household-ml[mlflow]'.",
+            )
+        ) from error
+    mlflow.set_tracking_uri(environment("MLFLOW_TRACKING_URI"))
+    return mlflow  # type: ignore[no-any-return]
+
+
+def _download(uri: str, folder: Path) -> Path:
+    mlflow = import_mlflow()
+    store = environment("MLFLOW_TRACKING_URI")
+    try:
+        logged = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+    except (mlflow.exceptions.MlflowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelNotFoundError(
+            Problem(
+                f"{uri} must be a model in the MLflow store {store}",
+                reason,
+                "Register one with household-ml train --register NAME, or set MLFLOW_TRACKING_URI.",
+            )
+        ) from error
+    inner = logged / ARTIFACT
+    return inner if inner.is_dir() else logged

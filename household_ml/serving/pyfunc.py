@@ -1,0 +1,54 @@
+"""The model as MLflow runs it: code that is read from this file, and our own artifact beside it.
+
+MLflow stores this file and executes it when the model is loaded; nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mlflow.pyfunc
+from mlflow.models import set_model
+
+from household_ml.scoring import HouseholdScorer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["HouseholdPyfunc"]
+
+
+class HouseholdPyfunc(mlflow.pyfunc.PythonModel):
+    """Sessions in, scores out."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the scorer from the artifact ``household``."""
+        self.scorer = HouseholdScorer.load(context.artifacts["household"])
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """Score every device of the sessions.
+
+        Parameters
+        ----------
+        context : PythonModelContext
+            Given by MLflow.
+        model_input : DataFrame
+            The sessions table.
+        params : dict or None, default=None
+            ``as_of`` (ISO 8601; empty = the last session) and ``networks`` (path of a snapshot;
+            empty = as the scorer chooses).
+
+        Returns
+        -------
+        DataFrame
+            The scores table.
+        """
+        asked = params or {}
+        return self.scorer.score(
+            model_input, as_of=asked.get("as_of") or None, networks=asked.get("networks") or None
+        )
+
+
+set_model(HouseholdPyfunc())
