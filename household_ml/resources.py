@@ -42,7 +42,7 @@ def resource(name: str) -> Path:
         path = root / name
         if path.exists():
             return path
-    error = ModelNotFoundError if name.split("/")[0] == "models" else NetworksError
+    error = ModelNotFoundError if name.startswith("models/") else NetworksError
     raise error(
         Problem(
             f"{name} must lie with the installed package",
