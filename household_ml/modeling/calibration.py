@@ -79,7 +79,6 @@ class Calibration:
         if (
             len(self.knots) == 0
             or len(self.knots) != len(self.levels)
-            or len(self.slopes) != 2
             or not np.isfinite(numbers).all()
             or np.any(np.diff(self.knots) <= 0)
             or np.any(np.diff(self.levels) <= 0)
