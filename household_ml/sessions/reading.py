@@ -1,0 +1,81 @@
+"""What was read, what was not, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import pandas as pd
+import pyarrow as pa
+
+__all__ = ["REJECTED_SCHEMA", "Reading", "SessionsWarning", "no_rejected_rows"]
+
+#: Columns of the table of rejected rows.
+REJECTED_SCHEMA = pa.schema(
+    [
+        ("source", pa.large_string()),
+        ("row", pa.int64()),
+        ("reason", pa.large_string()),
+        ("value", pa.large_string()),
+    ]
+)
+
+
+class SessionsWarning(UserWarning):
+    """Something about the sessions that the reader should know and that stops nothing."""
+
+
+def no_rejected_rows() -> pa.Table:
+    """The table of rejected rows, empty."""
+    return REJECTED_SCHEMA.empty_table()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Provenance of sessions: rows in = rows used + rows rejected.
+
+    Parameters
+    ----------
+    rows_in : int
+        Rows found in the input.
+    rejected : pyarrow.Table
+        One row for each rejected row: ``source`` (file), ``row`` (1-based; in a CSV file the
+        line, the header being line 1), ``reason`` (a code of `validation.REASONS`), ``value``
+        (what was found; null when nothing was).
+    format : str
+        Format that was read.
+    sources : tuple of str
+        Files read, in order.
+    notes : tuple of str
+        What else the reader should know, such as values set to null.
+    labels : DataFrame or None
+        Labels that came with the sessions.
+    accounts : DataFrame or None
+        Table of accounts that came with the sessions.
+    """
+
+    rows_in: int
+    rejected: pa.Table = field(default_factory=no_rejected_rows)
+    format: str = "sessions"
+    sources: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    labels: pd.DataFrame | None = None
+    accounts: pd.DataFrame | None = None
+
+    @property
+    def rows_used(self) -> int:
+        """Rows that became sessions."""
+        return self.rows_in - self.rejected.num_rows
+
+    @property
+    def rejected_by_reason(self) -> Mapping[str, int]:
+        """Reason code -> rejected rows, most frequent first."""
+        counts = self.rejected["reason"].value_counts().to_pylist()
+        ordered = sorted(counts, key=lambda each: (-each["counts"], each["values"]))
+        return MappingProxyType({each["values"]: each["counts"] for each in ordered})
+
+    def __str__(self) -> str:
+        told = f"{self.rows_in} rows in, {self.rows_used} used, {self.rejected.num_rows} rejected"
+        reasons = ", ".join(f"{count} {code}" for code, count in self.rejected_by_reason.items())
+        return f"{told} ({reasons})" if reasons else told
