@@ -158,7 +158,7 @@ def damage(history: pd.DataFrame, seed: int) -> tuple[pd.DataFrame, pd.Series]:
     rng = np.random.default_rng(seed)
     frame = history.assign(
         started_at=history["started_at"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
-    ).astype({column: object for column in ("account_id", "device_id", "started_at", "ip")})
+    ).astype(dict.fromkeys(("account_id", "device_id", "started_at", "ip"), object))
     frame["asn"] = frame["asn"].astype("Int64")
     reasons = pd.Series(None, index=frame.index, dtype=object)
     for row in np.flatnonzero(rng.random(len(frame)) < 0.3):
