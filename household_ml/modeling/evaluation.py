@@ -583,7 +583,7 @@ def evaluate_scores(
             )
         )
     drawn = devices.draws(replicates, seed)
-    ranking = _Ranking(1.0 - p, devices, rates)
+    ranking = _Ranking(-p, devices, rates)  # 1 - p would round the surest ones together
     ranked = [ranking.under(draw) for draw in drawn]
     cutoffs = np.array([cutoff for _, _, cutoff in ranked])
     metrics: dict[str, Estimate] = {}
