@@ -154,7 +154,8 @@ def _places(raws: Sequence[RawSessions], starts: np.ndarray, rows: np.ndarray) -
         numbers[here] = raws[source].row_numbers(rows[here] - starts[source])
     names = pa.array([raw.source for raw in raws], pa.large_string()).take(pa.array(index))
     told = pa.array(numbers).cast(pa.large_string())
-    return pc.binary_join_element_wise("row", told, "of", names, " ")
+    row, of, space = (pa.scalar(text, pa.large_string()) for text in ("row", "of", " "))
+    return pc.binary_join_element_wise(row, told, of, names, space)
 
 
 def _rejected(
