@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from household_ml.config import FeatureConfig
-from household_ml.errors import NoSessionsError, Problem
 from household_ml.features import FEATURE_NAMES, FEATURES, NEVER, build_features
 from household_ml.modeling.model import HouseholdModel
 from household_ml.networks import NetworkStatistics, enrich
@@ -26,6 +24,7 @@ from household_ml.scoring.verdicts import (
     too_little_history,
     verdict_names,
 )
+from household_ml.scoring.window import known_at
 from household_ml.sessions import Sessions, parse_time, read_sessions
 
 if TYPE_CHECKING:
@@ -45,7 +44,6 @@ _ARROW: Final[Mapping[str, pa.DataType]] = {
     "strings": pa.list_(pa.string()),
 }
 
-_DAY_US: Final = 86_400_000_000
 _TIME: Final = _ARROW["timestamp"]
 
 
@@ -187,15 +185,9 @@ class HouseholdScorer:
         """
         taken = sessions if isinstance(sessions, Sessions) else read_sessions(sessions)
         moment = taken.last_started_at() if as_of is None else read_moment(as_of)
-        known = _not_empty(taken.until(moment), moment)
+        known = known_at(taken, moment)
         statistics = self.statistics_for(known, networks)
-        config = FeatureConfig()
-        recent = known.since(moment - config.window_days * _DAY_US)
-        features = build_features(
-            enrich(_not_empty(recent, moment), statistics=statistics),
-            as_of=moment,
-            config=config,
-        )
+        features = build_features(enrich(known, statistics=statistics), as_of=moment)
         values = features.values[:, self.model.columns(features.names)]
         probability = self.model.probability(values)
         evidence = measure_evidence(known)
@@ -233,38 +225,6 @@ class HouseholdScorer:
             names=list(SCORES.names),
         ).cast(score_schema())
 
-    def known(self, sessions: Sessions, moment: int) -> Sessions:
-        """Sessions that count at a moment: none after it, none from before the window.
-
-        Parameters
-        ----------
-        sessions : Sessions
-            Sessions.
-        moment : int
-            Microseconds since the epoch, UTC.
-
-        Returns
-        -------
-        Sessions
-
-        Raises
-        ------
-        NoSessionsError
-            None is left.
-        """
-        window = FeatureConfig().window_days * _DAY_US
-        kept = sessions.until(moment).since(moment - window)
-        if len(kept):
-            return kept
-        when = datetime.fromtimestamp(moment / 1e6, UTC).isoformat()
-        raise NoSessionsError(
-            Problem(
-                f"sessions must have one in the {FeatureConfig().window_days} days before as_of",
-                f"none up to {when}",
-                "Give a later as_of, or leave it out for the last session.",
-            )
-        )
-
     def statistics_for(
         self, sessions: Sessions, networks: NetworkStatistics | str | Path | None = None
     ) -> NetworkStatistics:
@@ -273,7 +233,7 @@ class HouseholdScorer:
         Parameters
         ----------
         sessions : Sessions
-            Sessions that count, see :meth:`known`.
+            Sessions that count, see :func:`~household_ml.scoring.window.known_at`.
         networks : NetworkStatistics, str, Path or None, default=None
             What was asked for.
 
@@ -323,4 +283,3 @@ def read_moment(as_of: str | datetime | int) -> int:
         aware = as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)
         return (aware - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     return int(as_of)
-

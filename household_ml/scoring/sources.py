@@ -50,17 +50,7 @@ def model_source(model: str | Path | None) -> str | Path:
     named = model if model is not None else environment("HOUSEHOLD_ML_MODEL") or None
     if named is not None:
         return named
-    try:
-        return resource("default")
-    except FileNotFoundError as error:
-        raise ModelNotFoundError(
-            Problem(
-                "the default model must ship with the package",
-                "an installation without it",
-                "Name a model: --model FOLDER, or HOUSEHOLD_ML_MODEL, or train one with "
-                "household-ml train.",
-            )
-        ) from error
+    return resource("models/default")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,6 +22,7 @@ from household_ml.errors import ParameterError, Problem
 from household_ml.schema import VERDICTS
 from household_ml.scoring.scorer import HouseholdScorer, read_moment, score_schema
 from household_ml.scoring.slots import read_accounts
+from household_ml.scoring.window import known_at
 from household_ml.serving.progress import Progress
 from household_ml.sessions import Sessions, read_sessions
 
@@ -31,7 +33,14 @@ if TYPE_CHECKING:
 
     from household_ml.networks import NetworkStatistics
 
-__all__ = ["BatchSummary", "check_output", "partial_path", "score_files", "write_table"]
+__all__ = [
+    "BatchSummary",
+    "check_output",
+    "partial_path",
+    "read_scores",
+    "score_files",
+    "write_table",
+]
 
 #: Sessions scored at a time, in whole accounts.
 CHUNK_SESSIONS = 1_000_000
@@ -104,7 +113,7 @@ def score_files(
     target = check_output(out)
     taken = sessions if isinstance(sessions, Sessions) else read_sessions(sessions)
     moment = taken.last_started_at() if as_of is None else read_moment(as_of)
-    known = scorer.known(taken, moment)
+    known = known_at(taken, moment)
     statistics = scorer.statistics_for(known, networks)
     slots = taken.reading.accounts if accounts is None else accounts
     table = None if slots is None else read_accounts(slots)
@@ -245,7 +254,7 @@ def _chunks(sessions: Sessions, size: int) -> Iterator[Sessions]:
         return
     cuts = np.searchsorted(sessions.account_rows, np.arange(0, len(sessions), size), "left")
     edges = np.unique(np.append(cuts, sessions.n_accounts))
-    for first, stop in zip(edges[:-1], edges[1:], strict=True):
+    for first, stop in pairwise(edges.tolist()):
         yield sessions.take_accounts(np.arange(first, stop))
 
 
@@ -259,3 +268,45 @@ def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_timestamp(column.type):
         return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
     return column
+
+
+def read_scores(path: str | Path) -> pa.Table:
+    """Read what :func:`score_files` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        ``.parquet`` or ``.csv`` file.
+
+    Returns
+    -------
+    pyarrow.Table
+        The scores table, in its schema.
+    """
+    source = Path(path)
+    if source.suffix.lower() == ".csv":
+        from pyarrow import csv
+
+        kinds = {field.name: _flat_type(field.type) for field in score_schema()}
+        table = csv.read_csv(
+            source,
+            convert_options=csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
+        )
+        reasons = [codes.split() for codes in table["reasons"].to_pylist()]
+        columns = {
+            field.name: pa.chunked_array([pa.array(reasons, type=field.type)])
+            if field.name == "reasons"
+            else _timed(table[field.name], field.type)
+            for field in score_schema()
+        }
+        return pa.table(columns).cast(score_schema())
+    from pyarrow import parquet
+
+    return parquet.read_table(source)
+
+
+def _timed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if not pa.types.is_timestamp(kind):
+        return column
+    empty = pc.equal(column, "")
+    return pc.if_else(empty, None, column).cast(kind)

@@ -6,11 +6,11 @@ The page is drawn here, on the server: it fetches nothing from anywhere.
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from jinja2 import Environment
+from jinja2 import Environment, PackageLoader
 
+from household_ml import __version__
 from household_ml.serving.messages import components
 
 __all__ = ["EXAMPLE", "describe", "docs_page"]
@@ -44,37 +44,6 @@ _PROBLEMS = {
     "500": "An error of the service, with a request id.",
 }
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ info.title }}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}
-h2{border-top:1px solid #ddd;padding-top:1rem;font-size:1.1rem}
-code,pre{font:13px/1.45 ui-monospace,monospace;background:#f5f5f3}
-pre{padding:.8rem;overflow:auto;max-height:22rem}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #eee}
-.verb{display:inline-block;min-width:3.2rem;font-weight:700}
-</style></head><body>
-<h1>{{ info.title }}</h1>
-<p>{{ info.description }} The machine-readable form is <a href="/openapi.json">/openapi.json</a>.</p>
-{% for path, verbs in paths.items() %}{% for verb, call in verbs.items() %}
-<h2><span class="verb">{{ verb | upper }}</span> <code>{{ path }}</code></h2>
-<p>{{ call.summary }}</p>
-{% if call.requestBody %}<p>Body: {{ link(call.requestBody.content["application/json"].schema) }}.</p>
-<pre>{{ shown(call.requestBody.content["application/json"].example) }}</pre>{% endif %}
-<table>{% for status, answer in call.responses.items() %}
-<tr><td>{{ status }}</td><td>{{ answer.description }}</td>
-<td>{% for kind, body in (answer.content or {}).items() %}<code>{{ kind }}</code> {{ link(body.schema) }}{% endfor %}</td></tr>
-{% endfor %}</table>{% endfor %}{% endfor %}
-{% for name, schema in components.schemas.items() %}
-<h2 id="{{ name }}">{{ name }}</h2><p>{{ schema.description }}</p>
-<table>{% for field, rule in schema.properties.items() %}
-<tr><td><code>{{ field }}</code>{% if field in schema.required %} *{% endif %}</td>
-<td>{{ link(rule) }}</td><td>{{ rule.description or "" }}</td></tr>
-{% endfor %}</table>{% endfor %}
-<p>* needed</p></body></html>
-"""
-
 
 def describe() -> dict[str, Any]:
     """The OpenAPI 3.1 document.
@@ -97,7 +66,7 @@ def describe() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "household-ml",
-            "version": _version(),
+            "version": __version__,
             "description": "Which devices of a streaming account belong to its household. "
             "Scores are evidence, not decisions: undetermined is an answer, and nothing may be "
             "blocked on it.",
@@ -141,8 +110,8 @@ def docs_page(description: dict[str, Any]) -> str:
     -------
     str
     """
-    environment = Environment(autoescape=True)
-    page = environment.from_string(_PAGE)
+    environment = Environment(autoescape=True, loader=PackageLoader("household_ml.serving"))
+    page = environment.get_template("docs.html.j2")
     return page.render(**description, link=_type_text, shown=_shown)
 
 
@@ -203,10 +172,3 @@ def _limits(rule: dict[str, Any]) -> str:
 
 def _shown(example: object) -> str:
     return json.dumps(example, indent=1)
-
-
-def _version() -> str:
-    try:
-        return version("household-ml")
-    except PackageNotFoundError:
-        return "0"

@@ -59,11 +59,11 @@ class Progress:
             self._told = now
             share = self.done / max(self.total, 1)
             left = (now - self._began) * (1 - share) / max(share, 1e-9)
-            print(
-                f"{self.task}: {self.done:,} of {self.total:,} {self.unit}, about {left:.0f} s left",
-                file=sys.stderr,
-                flush=True,
+            sys.stderr.write(
+                f"{self.task}: {self.done:,} of {self.total:,} {self.unit}, "
+                f"about {left:.0f} s left\n"
             )
+            sys.stderr.flush()
 
     def __enter__(self) -> Self:
         return self

@@ -45,6 +45,7 @@ class HouseholdPyfunc(mlflow.pyfunc.PythonModel):
         DataFrame
             The scores table.
         """
+        del context
         asked = params or {}
         return self.scorer.score(
             model_input, as_of=asked.get("as_of") or None, networks=asked.get("networks") or None

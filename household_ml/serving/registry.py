@@ -10,10 +10,10 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from household_ml import __version__
 from household_ml.config import environment
 from household_ml.errors import ParameterError, Problem
 from household_ml.modeling.model import HouseholdModel
@@ -112,7 +112,7 @@ def register(folder: str | Path, name: str) -> Registered:
                 python_model=str(Path(__file__).with_name("pyfunc.py")),
                 artifacts={"household": str(artifact)},
                 signature=signature(),
-                pip_requirements=[f"household-ml=={version('household-ml')}"],
+                pip_requirements=[f"household-ml=={__version__}"],
                 registered_model_name=name,
             )
     number = int(logged.registered_model_version)
@@ -158,9 +158,7 @@ def signature() -> ModelSignature:
     return ModelSignature(
         inputs=Schema([_spec(column, loose=True) for column in SESSIONS.columns]),
         outputs=Schema([_spec(column) for column in SCORES.columns]),
-        params=ParamSchema(
-            [ParamSpec("as_of", "string", ""), ParamSpec("networks", "string", "")]
-        ),
+        params=ParamSchema([ParamSpec("as_of", "string", ""), ParamSpec("networks", "string", "")]),
     )
 
 

@@ -1,0 +1,85 @@
+"""The command line: every command is a thin way into the package.
+
+Commands live in modules of their own, imported when they are called, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from household_ml import __version__
+from household_ml.cli.failures import run
+
+__all__ = ["COMMANDS", "household_ml", "main"]
+
+#: Commands in the order of the work: name -> (module, short help).
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demonstration", "The whole way on simulated accounts, with a report to open."),
+    "simulate": ("worlds", "Write simulated sessions, accounts and labels."),
+    "networks": ("tables", "Count accounts and devices per network into a snapshot."),
+    "features": ("tables", "Write the feature table."),
+    "places": ("tables", "Write the inferred places of each account."),
+    "train": ("learning", "Train a model from sessions and labels."),
+    "evaluate": ("learning", "Measure a model against the baselines."),
+    "score": ("answers", "Score every device of a set of sessions."),
+    "serve": ("answers", "Answer over HTTP."),
+}
+
+
+class _Commands(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"household_ml.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in COMMANDS.items()])
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 2 wrong input or call, 130 interrupted, 1 anything else.",
+)
+@click.version_option(__version__, prog_name="household-ml")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def household_ml(debug: bool) -> None:
+    r"""Tell which devices of a streaming account belong to its household.
+
+    \b
+    household-ml demo
+    household-ml score --sessions sessions.parquet --out scores.parquet
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None, default=None
+        What follows ``household-ml``; None for those of the process.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    debug = "--debug" in given[:1]
+    sys.exit(
+        run(
+            lambda: household_ml.main(args=given, prog_name="household-ml", standalone_mode=False),
+            debug=debug,
+        )
+    )

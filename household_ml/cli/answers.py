@@ -1,0 +1,171 @@
+"""Commands that answer: score and serve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from household_ml.cli.options import (
+    as_of_option,
+    model_option,
+    networks_option,
+    out_option,
+    read_input,
+    session_options,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from household_ml.serving.batch import BatchSummary
+    from household_ml.sessions import Sessions
+
+__all__ = ["score", "serve"]
+
+#: Devices that are listed on standard output; more are only counted.
+_LISTED = 20
+
+
+@click.command()
+@session_options
+@click.option("--accounts", metavar="PATH", help="Accounts table, for extra-member slots.")
+@model_option
+@networks_option
+@as_of_option
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="What computes: this process, or Spark.",
+)
+@out_option(".parquet or .csv file to write; a folder of Parquet files with --engine spark.")
+def score(
+    sessions: str,
+    format_: str | None,
+    rejected: str | None,
+    accounts: str | None,
+    model: str | None,
+    networks: str | None,
+    as_of: str | None,
+    engine: str,
+    out: str,
+) -> None:
+    r"""Score every device that has a session in the window.
+
+    \b
+    household-ml score --sessions sessions.parquet --out scores.parquet
+    household-ml score --sessions netflix-report.zip --out scores.csv
+    household-ml score --sessions 'logs/*.parquet' --accounts accounts.csv \
+        --model models:/household@champion --as-of 2026-03-01 --out scores.parquet
+    """
+    from household_ml.scoring.scorer import HouseholdScorer, read_moment
+    from household_ml.serving.batch import check_output, score_files
+
+    moment = None if as_of is None else read_moment(as_of)
+    if engine == "spark":
+        _score_with_spark(sessions, accounts, model, networks, moment, out)
+        return
+    target = check_output(out)
+    scorer = HouseholdScorer.load(model)
+    taken = read_input(sessions, format_, rejected)
+    summary = score_files(
+        taken, target, scorer=scorer, accounts=accounts, networks=networks, as_of=moment
+    )
+    if summary.devices <= _LISTED:
+        _list_devices(target, taken)
+    _tell(summary, target)
+
+
+def _tell(summary: BatchSummary, target: Path) -> None:
+    verdicts = ", ".join(f"{count:,} {name}" for name, count in summary.verdicts.items())
+    click.echo(
+        f"{summary.devices:,} devices of {summary.accounts:,} accounts: {verdicts}\n"
+        f"scores in {target}, by {summary.model}"
+    )
+
+
+def _list_devices(target: Path, sessions: Sessions) -> None:
+    """List the devices, beside the answer of the service the export is from where there is one."""
+    from household_ml.scoring.reasons import sentence
+    from household_ml.serving.batch import read_scores
+
+    theirs: dict[tuple[str, str], str] = {}
+    labels = sessions.reading.labels
+    if labels is not None:
+        theirs = {
+            (str(account), str(device)): "yes" if inside else "no"
+            for account, device, inside in zip(
+                labels["account_id"], labels["device_id"], labels["in_household"], strict=True
+            )
+        }
+    heading = ["device", "probability", "verdict", *(["theirs"] if theirs else []), "first reason"]
+    rows = [heading]
+    for row in read_scores(target).to_pylist():
+        answer = theirs.get((row["account_id"], row["device_id"]), "-")
+        reason = sentence(row["reasons"][0]) if row["reasons"] else ""
+        rows.append(
+            [
+                row["device_id"],
+                f"{row['household_probability']:.3f}",
+                row["verdict"],
+                *([answer] if theirs else []),
+                reason,
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cells in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        click.echo(line.rstrip())
+    if theirs:
+        click.echo("theirs: whether the service itself counts the device to the household")
+
+
+def _score_with_spark(
+    sessions: str,
+    accounts: str | None,
+    model: str | None,
+    networks: str | None,
+    moment: int | None,
+    out: str,
+) -> None:
+    from household_ml.serving.spark import local_session, read_source, score_into
+
+    with local_session() as session:
+        devices = score_into(
+            read_source(session, sessions),
+            out,
+            model=model,
+            accounts=accounts,
+            networks=networks,
+            as_of=moment,
+        )
+    click.echo(f"{devices:,} devices, scores in {out}")
+
+
+@click.command()
+@model_option
+@click.option(
+    "--networks",
+    metavar="PATH",
+    help="Snapshot of network statistics for every request; left out, those beside the model.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0 chooses a free one.",
+)
+def serve(model: str | None, networks: str | None, host: str, port: int) -> None:
+    r"""Answer over HTTP; what there is to ask stands at /docs.
+
+    \b
+    household-ml serve --port 8080
+    curl -s localhost:8080/v1/score -H 'Content-Type: application/json' -d @account.json
+    """
+    from household_ml.serving.http import serve as answer
+
+    answer(model, networks=networks, host=host, port=port)

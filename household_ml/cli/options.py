@@ -1,0 +1,104 @@
+"""Options that several commands share, and what they make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from household_ml.errors import ParameterError, Problem
+
+if TYPE_CHECKING:
+    from household_ml.sessions import Sessions
+
+__all__ = [
+    "FORMATS",
+    "as_of_option",
+    "model_option",
+    "networks_option",
+    "out_option",
+    "read_input",
+    "session_options",
+    "tell_reading",
+]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: Formats that sessions are read from.
+FORMATS: Final = ("sessions", "netflix-export", "spotify-export", "csfeye", "rba-dataset")
+
+as_of_option = click.option(
+    "--as-of",
+    metavar="TIME",
+    help="No session after it is used, ISO 8601; left out, the last session of the input.",
+)
+model_option = click.option(
+    "--model",
+    metavar="MODEL",
+    help="A folder, or an MLflow URI such as models:/household@champion; left out, "
+    "HOUSEHOLD_ML_MODEL, else the model that ships with the package.",
+)
+networks_option = click.option(
+    "--networks",
+    metavar="PATH",
+    help="Snapshot of network statistics, as household-ml networks writes it; left out, they are "
+    "built from the input, and one account alone uses those beside the model.",
+)
+
+
+def out_option(what: str) -> Callable[[Command], Command]:
+    """``--out``, needed."""
+    return click.option("--out", metavar="PATH", required=True, help=what)
+
+
+def session_options(command: Command) -> Command:
+    """``--sessions``, ``--format`` and ``--rejected``."""
+    for option in (
+        click.option(
+            "--rejected",
+            metavar="PATH",
+            help="Write the rows that could not be used, with their reasons (Parquet or CSV).",
+        ),
+        click.option(
+            "--format",
+            "format_",
+            type=click.Choice(FORMATS),
+            help="Format of the sessions; left out, it is recognised by content.",
+        ),
+        click.option(
+            "--sessions",
+            metavar="PATH",
+            required=True,
+            help="Parquet, CSV or Arrow file, folder, glob or zip.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_input(sessions: str, format_: str | None, rejected: str | None) -> Sessions:
+    """Read the sessions of a command, and tell on standard error what came of the rows."""
+    from household_ml.sessions import read_sessions
+
+    if rejected is not None and not Path(rejected).absolute().parent.is_dir():
+        raise ParameterError(
+            Problem(
+                "--rejected must be a file in a folder that exists",
+                repr(rejected),
+                "Make the folder, or give another name.",
+            )
+        )
+    taken = read_sessions(sessions, format=format_, rejected=rejected)
+    tell_reading(taken, rejected)
+    return taken
+
+
+def tell_reading(sessions: Sessions, rejected: str | None) -> None:
+    """Tell, on standard error, how many rows were used and how many were not."""
+    reading = sessions.reading
+    told = f"{reading}."
+    if reading.rejected.num_rows and rejected is None:
+        told += " Give --rejected PATH to see them."
+    click.echo(told, err=True)

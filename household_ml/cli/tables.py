@@ -1,0 +1,103 @@
+"""Commands that turn sessions into a table: networks, features, places."""
+
+from __future__ import annotations
+
+import click
+
+from household_ml.cli.options import (
+    as_of_option,
+    networks_option,
+    out_option,
+    read_input,
+    session_options,
+)
+
+__all__ = ["features", "networks", "places"]
+
+
+@click.command()
+@session_options
+@out_option("Parquet file to write.")
+def networks(sessions: str, format_: str | None, rejected: str | None, out: str) -> None:
+    r"""Count accounts and devices per network into a snapshot for score and serve.
+
+    \b
+    household-ml networks --sessions sessions.parquet --out networks.parquet
+    household-ml score --sessions one-account.csv --networks networks.parquet --out scores.csv
+    """
+    from household_ml.networks import enrich
+    from household_ml.serving.batch import check_output
+
+    target = check_output(out)
+    taken = read_input(sessions, format_, rejected)
+    statistics = enrich(taken).statistics
+    statistics.save(target)
+    click.echo(f"{len(statistics):,} networks of {taken.n_accounts:,} accounts in {target}")
+
+
+@click.command()
+@session_options
+@out_option(".parquet or .csv file to write.")
+@as_of_option
+@networks_option
+def features(
+    sessions: str,
+    format_: str | None,
+    rejected: str | None,
+    out: str,
+    as_of: str | None,
+    networks: str | None,
+) -> None:
+    r"""Write the feature table: one row per device, one column per feature.
+
+    \b
+    household-ml features --sessions sessions.parquet --out features.parquet --as-of 2026-03-01
+    """
+    import pyarrow as pa
+
+    from household_ml.features import build_features
+    from household_ml.networks import NetworkStatistics
+    from household_ml.scoring.scorer import read_moment
+    from household_ml.serving.batch import check_output, write_table
+
+    target = check_output(out)
+    moment = None if as_of is None else read_moment(as_of)
+    statistics = None if networks is None else NetworkStatistics.load(networks)
+    taken = read_input(sessions, format_, rejected)
+    built = build_features(taken, statistics=statistics, as_of=moment)
+    write_table(pa.Table.from_pandas(built.to_frame(), preserve_index=False), target)
+    click.echo(f"{len(built):,} devices x {len(built.names)} features in {target}")
+
+
+@click.command()
+@session_options
+@out_option(".parquet or .csv file to write.")
+@as_of_option
+@networks_option
+def places(
+    sessions: str,
+    format_: str | None,
+    rejected: str | None,
+    out: str,
+    as_of: str | None,
+    networks: str | None,
+) -> None:
+    r"""Write the inferred places of each account; place 0 is its home.
+
+    \b
+    household-ml places --sessions sessions.parquet --out places.parquet
+    """
+    import pyarrow as pa
+
+    from household_ml.features import infer_places
+    from household_ml.networks import NetworkStatistics
+    from household_ml.scoring.scorer import read_moment
+    from household_ml.serving.batch import check_output, write_table
+
+    target = check_output(out)
+    moment = None if as_of is None else read_moment(as_of)
+    statistics = None if networks is None else NetworkStatistics.load(networks)
+    taken = read_input(sessions, format_, rejected)
+    found = infer_places(taken, statistics=statistics, as_of=moment)
+    write_table(pa.Table.from_pandas(found, preserve_index=False), target)
+    click.echo(f"{len(found):,} places of {found['account_id'].nunique():,} accounts in {target}")

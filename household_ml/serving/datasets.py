@@ -1,0 +1,212 @@
+"""Sessions with labels, read from a folder and turned into what a model learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from household_ml.errors import FormatError, LabelsError, Problem
+from household_ml.features import FEATURES, Features, build_features
+from household_ml.modeling.labels import AlignedLabels, align_labels
+from household_ml.modeling.splits import link_accounts
+from household_ml.modeling.training import TrainingSet
+from household_ml.networks import NetworkStatistics, enrich
+from household_ml.networks.ladder import prefix_keys
+from household_ml.scoring.evidence import measure_evidence
+from household_ml.scoring.verdicts import too_little_history
+from household_ml.scoring.window import known_at
+from household_ml.sessions import Sessions, read_sessions
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "LEARNT",
+    "LabelledDevices",
+    "LabelledSessions",
+    "labelled_devices",
+    "linked_accounts",
+    "read_labelled",
+]
+
+#: Features that the classifier sees; the others serve the rules.
+LEARNT: Final = tuple(feature for feature in FEATURES if feature.model)
+
+_SUFFIXES = (".parquet", ".csv", ".csv.gz", ".arrow", ".feather")
+
+
+@dataclass(frozen=True)
+class LabelledSessions:
+    """Sessions of one world or customer, and the labels of their devices.
+
+    Parameters
+    ----------
+    name : str
+        What the model card calls it.
+    sessions : Sessions
+        Histories.
+    labels : DataFrame
+        The labels table.
+    simulated : bool
+        Whether people and devices are simulated.
+    """
+
+    name: str
+    sessions: Sessions
+    labels: pd.DataFrame
+    simulated: bool = False
+
+
+@dataclass(frozen=True)
+class LabelledDevices:
+    """Labelled devices with every feature of the catalogue.
+
+    Parameters
+    ----------
+    features : Features
+        All features, those of the rules included.
+    labels : AlignedLabels
+        Labels in the order of the features.
+    statistics : NetworkStatistics
+        What the features were built with.
+    learnt : TrainingSet
+        The columns that the classifier sees.
+    """
+
+    features: Features
+    labels: AlignedLabels
+    statistics: NetworkStatistics
+    learnt: TrainingSet = field(repr=False)
+
+
+def read_labelled(folder: str | Path, *, sessions_format: str | None = None) -> LabelledSessions:
+    """Read a folder that holds sessions and labels.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds ``sessions`` (a file or a folder of files) and ``labels``; or is an export that
+        carries labels itself.
+    sessions_format : str or None, default=None
+        Format of the sessions; recognised by content when left out.
+
+    Returns
+    -------
+    LabelledSessions
+        Simulated when the labels name ``simulation`` as their source.
+
+    Raises
+    ------
+    InputError
+        Something is missing or cannot be read.
+    LabelsError
+        There are no labels.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise FormatError(
+            Problem(
+                "the data must be a folder with sessions and labels",
+                repr(str(folder)),
+                "Give the folder that household-ml simulate writes, or one like it.",
+            )
+        )
+    sessions_at = root / "sessions" if (root / "sessions").is_dir() else _find(root, "sessions")
+    sessions = read_sessions(sessions_at or root, format=sessions_format)
+    labels_at = _find(root, "labels")
+    labels = sessions.reading.labels if labels_at is None else _read_frame(labels_at)
+    if labels is None or len(labels) == 0:
+        raise LabelsError(
+            Problem(
+                "the data must have labels",
+                f"none in {root}",
+                "Add labels.parquet or labels.csv with account_id, device_id and in_household.",
+            )
+        )
+    simulated = "source" in labels and bool((labels["source"] == "simulation").any())
+    return LabelledSessions(root.resolve().name, sessions, labels, simulated)
+
+
+def labelled_devices(
+    data: LabelledSessions,
+    *,
+    statistics: NetworkStatistics | None = None,
+    as_of: int | None = None,
+) -> LabelledDevices:
+    """Build the features of all devices and put the labels beside them.
+
+    Parameters
+    ----------
+    data : LabelledSessions
+        Histories and labels.
+    statistics : NetworkStatistics or None, default=None
+        Network statistics; None builds them from the sessions, as batch scoring does.
+    as_of : int or None, default=None
+        Microseconds since the epoch; None is the last session.
+
+    Returns
+    -------
+    LabelledDevices
+
+    Raises
+    ------
+    InputError
+        The labels cannot be used, or no session lies in the window.
+    """
+    moment = data.sessions.last_started_at() if as_of is None else as_of
+    known = known_at(data.sessions, moment)
+    used = enrich(known).statistics if statistics is None else statistics
+    features = build_features(enrich(known, statistics=used), as_of=moment)
+    labels = align_labels(features, data.labels)
+    columns = [features.names.index(feature.name) for feature in LEARNT]
+    learnt = TrainingSet(
+        name=data.name,
+        values=features.values[:, columns],
+        y=labels.y,
+        account=features.account,
+        weight=labels.weight,
+        situation=labels.situation,
+        ambiguous=labels.ambiguous,
+        unseen=too_little_history(measure_evidence(known)),
+        group=linked_accounts(known)[features.account],
+        simulated=data.simulated,
+    )
+    return LabelledDevices(features, labels, used, learnt)
+
+
+def linked_accounts(sessions: Sessions) -> npt.NDArray[np.int64]:
+    """Group of each account: accounts that share a private network are in one.
+
+    Parameters
+    ----------
+    sessions : Sessions
+        Histories of A accounts.
+
+    Returns
+    -------
+    int64 array of shape (A,)
+    """
+    network = prefix_keys(sessions.ip_hi, sessions.ip_lo, 0)
+    return link_accounts(sessions.row_account(), network, accounts=sessions.n_accounts).group
+
+
+def _find(root: Path, stem: str) -> Path | None:
+    for suffix in _SUFFIXES:
+        path = root / f"{stem}{suffix}"
+        if path.is_file():
+            return path
+    return None
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    if path.suffix in (".arrow", ".feather"):
+        return pd.read_feather(path)
+    return pd.read_csv(path, dtype={"account_id": "str", "device_id": "str"})

@@ -1,0 +1,309 @@
+"""Training and evaluation from labelled sessions: which accounts may be seen by what.
+
+Network statistics are a way for one account to learn of another. So accounts are divided first:
+the training accounts' features are built with statistics of the training accounts alone, those of
+the calibration and test accounts with statistics of the training accounts and their own side, as a
+service has it that knows its history and meets new accounts. Nothing of a later side reaches an
+earlier one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from household_ml.features import FEATURE_NAMES, build_features
+from household_ml.modeling.baselines import Baselines, fit_baselines
+from household_ml.modeling.card import model_card
+from household_ml.modeling.evaluation import (
+    Comparison,
+    Evaluation,
+    compare_scores,
+    evaluate_scores,
+)
+from household_ml.modeling.splits import CALIBRATION, TEST, TRAIN
+from household_ml.modeling.training import (
+    TrainingConfig,
+    TrainingSet,
+    fit_household_model,
+    split_training_set,
+)
+from household_ml.networks import NetworkStatistics, enrich
+from household_ml.scoring.scorer import SNAPSHOT
+from household_ml.scoring.window import known_at
+from household_ml.serving.datasets import (
+    LEARNT,
+    LabelledDevices,
+    LabelledSessions,
+    labelled_devices,
+)
+
+if TYPE_CHECKING:
+    from household_ml.modeling.model import HouseholdModel
+
+__all__ = ["Measured", "evaluate_model", "train_model"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A model measured on one world.
+
+    Parameters
+    ----------
+    name : str
+        The world.
+    evaluation : Evaluation
+        Quality of the probability and of the answers.
+    comparison : Comparison
+        The model beside the baselines, on the same devices.
+    scores : mapping of str to float64 array of shape (D,)
+        What was compared; higher = outside. The model first.
+    devices : LabelledDevices
+        The devices it was measured on.
+    """
+
+    name: str
+    evaluation: Evaluation
+    comparison: Comparison
+    scores: Mapping[str, Floats]
+    devices: LabelledDevices
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "name": self.name,
+            "evaluation": self.evaluation.to_dict(),
+            "comparison": self.comparison.to_dict(),
+        }
+
+
+def train_model(
+    worlds: Sequence[LabelledSessions],
+    out: str | Path,
+    *,
+    name: str = "household",
+    version: str = "1",
+    seed: int = 0,
+    config: TrainingConfig | None = None,
+) -> HouseholdModel:
+    """Train a model and save it, with the network statistics of its training accounts beside it.
+
+    Parameters
+    ----------
+    worlds : sequence of LabelledSessions
+        What to learn from; every world weighs the same.
+    out : str or Path
+        Folder to write.
+    name, version : str
+        How the model is called.
+    seed : int, default=0
+        Of splits and trees; the same input, seed and versions give the same digest.
+    config : TrainingConfig or None, default=None
+        How to train.
+
+    Returns
+    -------
+    HouseholdModel
+        As saved.
+
+    Raises
+    ------
+    LabelsError
+        The labels cannot be trained on.
+    """
+    chosen = config or TrainingConfig()
+    parts = [
+        _divided(world, shares=chosen.shares, seed=seed + index)
+        for index, world in enumerate(worlds)
+    ]
+    rules = _fit_rules(parts)
+    model = fit_household_model(
+        [part.learnt for part, _ in parts],
+        feature_names=[feature.name for feature in LEARNT],
+        monotone=[feature.monotone for feature in LEARNT],
+        seed=seed,
+        name=name,
+        version=version,
+        config=chosen,
+        about={"baselines": rules.to_dict()},
+    )
+    model = _compared(model, parts, chosen, seed)
+    snapshot = parts[0][0].statistics
+    model.save(out, attachments={SNAPSHOT: _bytes(snapshot)})
+    return model
+
+
+def evaluate_model(
+    model: HouseholdModel,
+    data: LabelledSessions,
+    *,
+    networks: NetworkStatistics | None = None,
+    as_of: int | None = None,
+    replicates: int = 200,
+    seed: int = 0,
+) -> Measured:
+    """Measure a model and the baselines that it carries on one world, as batch scoring meets it.
+
+    Parameters
+    ----------
+    model : HouseholdModel
+        The model; its training accounts should not be among those of ``data``.
+    data : LabelledSessions
+        Histories and labels.
+    networks : NetworkStatistics or None, default=None
+        Network statistics; None builds them from the sessions.
+    as_of : int or None, default=None
+        Microseconds since the epoch; None is the last session.
+    replicates : int, default=200
+        Resamples of the accounts, for the intervals.
+    seed : int, default=0
+        Of the resampling.
+
+    Returns
+    -------
+    Measured
+    """
+    devices = labelled_devices(data, statistics=networks, as_of=as_of)
+    learnt = devices.learnt
+    columns = model.columns(devices.features.names)
+    probability = model.probability(devices.features.values[:, columns])
+    evaluation = evaluate_scores(
+        probability,
+        learnt.y,
+        learnt.account,
+        situation=learnt.situation,
+        ambiguous=learnt.ambiguous,
+        unseen=learnt.unseen,
+        thresholds=model.thresholds,
+        replicates=replicates,
+        seed=seed,
+        name=model.label,
+    )
+    scores = {
+        "this model": -probability,
+        **_rules_of(model).scores(devices.features.values, devices.features.names),
+    }
+    comparison = _compare(scores, learnt, replicates, seed)
+    return Measured(data.name, evaluation, comparison, scores, devices)
+
+
+def _compare(
+    scores: Mapping[str, Floats], learnt: TrainingSet, replicates: int, seed: int
+) -> Comparison:
+    return compare_scores(
+        scores,
+        learnt.y,
+        learnt.account,
+        ambiguous=learnt.ambiguous,
+        replicates=replicates,
+        seed=seed,
+    )
+
+
+def _rules_of(model: HouseholdModel) -> Baselines:
+    kept = model.manifest.get("baselines")
+    return Baselines.from_dict(kept) if kept else Baselines(model.calibration.prevalence)
+
+
+def _divided(
+    world: LabelledSessions, *, shares: Sequence[float], seed: int
+) -> tuple[LabelledDevices, npt.NDArray[np.int8]]:
+    """Devices of a world and the side of each, each side with statistics that it may see."""
+    moment = world.sessions.last_started_at()
+    known = known_at(world.sessions, moment)
+    whole = labelled_devices(world)
+    side = split_training_set(whole.learnt, shares=shares, seed=seed)
+    of_account = np.empty(known.n_accounts, dtype=np.int8)
+    of_account[whole.features.account] = side
+    train = enrich(known.take_accounts(of_account == TRAIN)).statistics
+    values = np.empty_like(whole.features.values)
+    for part in (TRAIN, CALIBRATION, TEST):
+        own = of_account == part
+        if not own.any():
+            continue
+        seen = train
+        if part != TRAIN:
+            seen = enrich(known.take_accounts(own | (of_account == TRAIN))).statistics
+        built = build_features(known.take_accounts(own), statistics=seen, as_of=moment)
+        values[side == part] = built.values
+    columns = [FEATURE_NAMES.index(feature.name) for feature in LEARNT]
+    divided = replace(
+        whole,
+        features=replace(whole.features, values=values),
+        statistics=train,
+        learnt=replace(whole.learnt, values=values[:, columns]),
+    )
+    return divided, side
+
+
+def _fit_rules(parts: Sequence[tuple[LabelledDevices, npt.NDArray[np.int8]]]) -> Baselines:
+    """The baselines, which need features that the classifier does not see."""
+    rows, answers, weights = [], [], []
+    for devices, side in parts:
+        learnt = devices.learnt
+        open_policy = np.zeros(len(learnt), bool) if learnt.ambiguous is None else learnt.ambiguous
+        used = (side == TRAIN) & np.isfinite(learnt.y) & ~open_policy
+        rows.append(devices.features.values[used])
+        answers.append(learnt.y[used])
+        weights.append(np.full(int(used.sum()), 1.0 / max(int(used.sum()), 1)))
+    return fit_baselines(
+        np.concatenate(rows),
+        FEATURE_NAMES,
+        np.concatenate(answers),
+        weight=np.concatenate(weights),
+    )
+
+
+def _compared(
+    model: HouseholdModel,
+    parts: Sequence[tuple[LabelledDevices, npt.NDArray[np.int8]]],
+    config: TrainingConfig,
+    seed: int,
+) -> HouseholdModel:
+    """The model with the comparison of its card made over all features, those of the rules too."""
+    if not model.metrics:
+        return model
+    values, learnt = [], []
+    for devices, side in parts:
+        test = side == TEST
+        values.append(devices.features.values[test])
+        learnt.append(devices.learnt.take(test))
+    offsets = np.cumsum([0, *(int(part.account.max(initial=0)) + 1 for part in learnt)])
+    together = TrainingSet(
+        name="test",
+        values=np.concatenate(values),
+        y=np.concatenate([part.y for part in learnt]),
+        account=np.concatenate(
+            [part.account + offset for part, offset in zip(learnt, offsets, strict=False)]
+        ),
+        ambiguous=np.concatenate([_marks(part) for part in learnt]),
+    )
+    columns = model.columns(FEATURE_NAMES)
+    scores = {
+        "this model": -model.probability(together.values[:, columns]),
+        **_rules_of(model).scores(together.values, FEATURE_NAMES),
+    }
+    comparison = _compare(scores, together, config.replicates, seed)
+    metrics = {**model.metrics, "comparison": comparison.to_dict()}
+    measured = replace(model, metrics=metrics)
+    return replace(measured, card=model_card(measured))
+
+
+def _marks(part: TrainingSet) -> npt.NDArray[np.bool_]:
+    return np.zeros(len(part), dtype=bool) if part.ambiguous is None else part.ambiguous
+
+
+def _bytes(statistics: NetworkStatistics) -> bytes:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="household-ml-") as scratch:
+        path = Path(scratch) / SNAPSHOT
+        statistics.save(path)
+        return path.read_bytes()
