@@ -169,9 +169,7 @@ def _append(hi: np.uint64, lo: np.uint64, group: np.uint64) -> tuple[np.uint64, 
 
 
 @compiled
-def _parse_ipv6(
-    characters: np.ndarray, start: int, end: int
-) -> tuple[bool, np.uint64, np.uint64]:
+def _parse_ipv6(characters: np.ndarray, start: int, end: int) -> tuple[bool, np.uint64, np.uint64]:
     """Groups before and after ``::`` are gathered apart, then put together."""
     hi, lo, groups = _ZERO, _ZERO, 0
     head_hi, head_lo, head = _ZERO, _ZERO, 0
@@ -343,7 +341,9 @@ def _write(characters: np.ndarray, at: int, hi: np.uint64, lo: np.uint64) -> int
     """Write one address (IPv6 as RFC 5952 has it); return where it ends."""
     if hi == _ZERO and (lo >> np.uint64(32)) == _LOW_16:
         for shift in range(24, -1, -8):
-            at = _write_number(characters, at, np.int64((lo >> np.uint64(shift)) & np.uint64(255)), 10)
+            at = _write_number(
+                characters, at, np.int64((lo >> np.uint64(shift)) & np.uint64(255)), 10
+            )
             if shift > 0:
                 characters[at] = _DOT
                 at += 1
@@ -377,8 +377,10 @@ def _format(hi: np.ndarray, lo: np.ndarray, offsets: np.ndarray, characters: np.
     one = np.empty(48, np.uint8)
     at = np.int64(0)
     for row in range(hi.size):
-        at = at + _write(one, 0, hi[row], lo[row]) if measure else _write(
-            characters, at, hi[row], lo[row]
+        at = (
+            at + _write(one, 0, hi[row], lo[row])
+            if measure
+            else _write(characters, at, hi[row], lo[row])
         )
         offsets[row + 1] = at
 

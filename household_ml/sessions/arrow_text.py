@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from household_ml.compiling import compiled
 
-__all__ = ["TextBuffers", "as_chunks", "is_text", "text_buffers"]
+__all__ = ["Integer", "TextBuffers", "as_chunks", "is_text", "text_buffers"]
+
+#: A whole number in compiled code.
+Integer: TypeAlias = int | np.int64
 
 
 class TextBuffers(NamedTuple):

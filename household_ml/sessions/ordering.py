@@ -188,9 +188,20 @@ def _sort_accounts(
                     if i < middle and (
                         j >= right
                         or _compare(
-                            here[i], here[j], started_at, device, ip_hi, ip_lo, duration,
-                            asn, device_type, country, offset, profile,
-                        ) <= 0
+                            here[i],
+                            here[j],
+                            started_at,
+                            device,
+                            ip_hi,
+                            ip_lo,
+                            duration,
+                            asn,
+                            device_type,
+                            country,
+                            offset,
+                            profile,
+                        )
+                        <= 0
                     ):
                         spare[k] = here[i]
                         i += 1
@@ -248,7 +259,12 @@ def order_rows(columns: Columns, accounts: int) -> tuple[np.ndarray, np.ndarray]
 
 @compiled
 def _distinct(
-    first: int, last: int, rows: np.ndarray, values: np.ndarray, spread: np.ndarray, found: np.ndarray
+    first: int,
+    last: int,
+    rows: np.ndarray,
+    values: np.ndarray,
+    spread: np.ndarray,
+    found: np.ndarray,
 ) -> None:
     """Each account's distinct values, ascending, at the start of its rows in `spread`."""
     for account in range(first, last):

@@ -64,7 +64,9 @@ class Stored:
     def open(self) -> pa.NativeFile:
         """An Arrow file that can be sought."""
         if self.member is None:
-            return pa.memory_map(str(self.path)) if self.path.stat().st_size else pa.BufferReader(b"")
+            return (
+                pa.memory_map(str(self.path)) if self.path.stat().st_size else pa.BufferReader(b"")
+            )
         return pa.BufferReader(self.read())
 
     @property

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from household_ml.compiling import compiled
 from household_ml.errors import ParameterError, Problem
-from household_ml.sessions.arrow_text import as_chunks, is_text, text_buffers
+from household_ml.sessions.arrow_text import Integer, as_chunks, is_text, text_buffers
 
 __all__ = ["Times", "is_time", "parse_time", "parse_times"]
 
@@ -43,11 +43,11 @@ class Times(NamedTuple):
 
 
 @compiled
-def _number(characters: np.ndarray, start: int, size: int, end: int) -> int:
+def _number(characters: np.ndarray, start: Integer, size: Integer, end: Integer) -> Integer:
     """Exactly `size` digits as a number, or -1."""
     if start + size > end:
         return -1
-    value = 0
+    value: Integer = 0
     for i in range(start, start + size):
         digit = np.int64(characters[i]) - 48
         if digit < 0 or digit > 9:
@@ -57,7 +57,7 @@ def _number(characters: np.ndarray, start: int, size: int, end: int) -> int:
 
 
 @compiled
-def _days(year: int, month: int, day: int) -> int:
+def _days(year: Integer, month: Integer, day: Integer) -> Integer:
     """Days from 1970-01-01 in the proleptic Gregorian calendar."""
     if month <= 2:
         year -= 1
@@ -68,7 +68,7 @@ def _days(year: int, month: int, day: int) -> int:
 
 
 @compiled
-def _days_in(year: int, month: int) -> int:
+def _days_in(year: Integer, month: Integer) -> Integer:
     if month == 2:
         leap = (year % 4 == 0 and year % 100 != 0) or year % 400 == 0
         return 29 if leap else 28
@@ -76,7 +76,7 @@ def _days_in(year: int, month: int) -> int:
 
 
 @compiled
-def _zone(characters: np.ndarray, i: int, end: int) -> tuple[bool, int]:
+def _zone(characters: np.ndarray, i: Integer, end: Integer) -> tuple[bool, Integer]:
     """Offset from UTC in minutes written at the end of a time."""
     if i < end and characters[i] == 32:
         i += 1
@@ -91,7 +91,7 @@ def _zone(characters: np.ndarray, i: int, end: int) -> tuple[bool, int]:
     if first != 43 and first != 45:
         return False, 0
     hours = _number(characters, i + 1, 2, end)
-    minutes = 0
+    minutes: Integer = 0
     if size == 5:
         minutes = _number(characters, i + 3, 2, end)
     elif size == 6 and characters[i + 3] == 58:
@@ -105,7 +105,7 @@ def _zone(characters: np.ndarray, i: int, end: int) -> tuple[bool, int]:
 
 
 @compiled
-def _parse_one(characters: np.ndarray, start: int, end: int) -> tuple[bool, int]:
+def _parse_one(characters: np.ndarray, start: Integer, end: Integer) -> tuple[bool, Integer]:
     if end - start < 16:
         return False, 0
     year = _number(characters, start, 4, end)
@@ -130,8 +130,8 @@ def _parse_one(characters: np.ndarray, start: int, end: int) -> tuple[bool, int]
         or minute > 59
     ):
         return False, 0
-    second = 0
-    micros = 0
+    second: Integer = 0
+    micros: Integer = 0
     i = start + 16
     if i < end and characters[i] == 58:
         second = _number(characters, i + 1, 2, end)

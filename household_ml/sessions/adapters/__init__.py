@@ -6,12 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from household_ml.errors import FormatError, ParameterError, Problem
 from household_ml.sessions.adapters.contract import CONTRACT, looks_like_sessions
+from household_ml.sessions.adapters.csfeye import CSFEYE
 from household_ml.sessions.adapters.form import Adapted, File, Form
+from household_ml.sessions.adapters.netflix_export import NETFLIX_EXPORT
+from household_ml.sessions.adapters.rba_dataset import RBA_DATASET
+from household_ml.sessions.adapters.spotify_export import SPOTIFY_EXPORT
 
 __all__ = ["FORMATS", "Adapted", "File", "Form", "choose"]
 
 #: Formats by name, in the order they are told.
-FORMATS: Mapping[str, Form] = {form.name: form for form in (CONTRACT,)}
+FORMATS: Mapping[str, Form] = {
+    form.name: form for form in (CONTRACT, NETFLIX_EXPORT, SPOTIFY_EXPORT, CSFEYE, RBA_DATASET)
+}
 
 
 def choose(files: Sequence[File], name: str | None = None) -> Form:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from household_ml.errors import Problem, SchemaError
 from household_ml.schema import SESSIONS
-from household_ml.sessions.adapters.form import Adapted, File, Form
+from household_ml.sessions.adapters.form import Adapted, File, Form, tables_with
 from household_ml.sessions.raw import RawSessions
 
 __all__ = ["CONTRACT", "near_name"]
@@ -76,6 +77,8 @@ def looks_like_sessions(file: File) -> bool:
 def _adapt(files: Sequence[File]) -> Adapted:
     """Tables without a time and an address beside sessions are other tables, and left alone."""
     some = any(_recognises(file) for file in files)
+    if not any(file.tabular for file in files):
+        tables_with(files, SESSIONS.needed, CONTRACT.name)
     meant = [
         file
         for file in files
@@ -97,9 +100,7 @@ def _adapt(files: Sequence[File]) -> Adapted:
     left = [file.name for file in files if file not in meant]
     notes = (f"not sessions, not read: {', '.join(left)}",) if left else ()
     if notes and raws:
-        raws[0] = RawSessions(
-            raws[0].source, raws[0].columns, raws[0].rows, raws[0].refused, notes=notes
-        )
+        raws[0] = replace(raws[0], notes=notes)
     return Adapted(tuple(raws), tuple(_unknown(unknown)))
 
 

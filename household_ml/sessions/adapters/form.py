@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from household_ml.errors import FormatError, Problem, SchemaError
 from household_ml.sessions.raw import RawSessions
 from household_ml.sessions.stored import Stored
 from household_ml.sessions.tabular import Kind, Tabular
 
-__all__ = ["Adapted", "File", "Form"]
+__all__ = ["Adapted", "File", "Form", "tables_with"]
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,39 @@ class Form:
     looks_for: str
     recognises: Callable[[File], bool]
     adapt: Callable[[Sequence[File]], Adapted]
+
+
+def tables_with(files: Sequence[File], needed: Sequence[str], form: str) -> list[Tabular]:
+    """The tables that have all needed columns.
+
+    Raises
+    ------
+    SchemaError
+        When no table has them: a problem for each column that the tables lack.
+    FormatError
+        When there is no table at all.
+    """
+    tables = [file.tabular for file in files if file.tabular is not None]
+    whole = [table for table in tables if set(needed) <= set(table.names)]
+    if whole:
+        return whole
+    if not tables:
+        raise FormatError(
+            Problem(
+                f"{form} must be a table",
+                ", ".join(f"{file.name} ({file.kind})" for file in files[:5]),
+                "Give a CSV, Parquet or Arrow file.",
+            )
+        )
+    raise SchemaError(
+        [
+            Problem(
+                f"{table.source} must have the column '{name}' of {form}",
+                ", ".join(table.names[:20]),
+                "Add it, or name another format.",
+            )
+            for table in tables
+            for name in needed
+            if name not in table.names
+        ]
+    )
