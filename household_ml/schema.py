@@ -165,6 +165,7 @@ NETWORKS = Table(
         Column("tenure_days", "float", True, "sum over accounts of last minus first day seen"),
         Column("first_seen", "timestamp", True, "first session on it"),
         Column("last_seen", "timestamp", True, "last session on it"),
+        Column("networks", "integer", True, "distinct /32 or /64 in it that were seen"),
     ),
 )
 

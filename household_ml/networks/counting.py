@@ -1,0 +1,415 @@
+"""Compiled counting of accounts, devices and sessions on each network.
+
+Sessions come ordered by account, so an account is first reduced to one entry for each network it
+was seen on, by small sorts that stay in the cache, and only these entries touch the table of all
+networks. Everything that is kept is a sum of integers, a least or a greatest value, so that equal
+sessions give equal counts, whatever their order and however accounts and devices are called.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from household_ml.compiling import compiled
+from household_ml.networks.ladder import cut_key, prefix_key
+
+__all__ = ["COUNTED", "Counted", "build_index", "count_networks", "find_rows", "slot_of"]
+
+#: Columns of the counts, in this order.
+COUNTED = (
+    "accounts",
+    "devices",
+    "sessions",
+    "fixed_sessions",
+    "phone_sessions",
+    "tenure_s",
+    "first_seen",
+    "last_seen",
+)
+
+_ACCOUNTS, _DEVICES, _SESSIONS, _FIXED, _PHONE, _TENURE, _FIRST, _LAST = range(len(COUNTED))
+_SECOND = 1_000_000
+_MIX = np.uint64(0x9E37_79B9_7F4A_7C15)
+_ZERO = np.uint64(0)
+
+Keys = npt.NDArray[np.uint64]
+Counts = npt.NDArray[np.int64]
+
+
+class Counted(NamedTuple):
+    """Networks of the four levels of the ladder, in order of level, then key.
+
+    Attributes
+    ----------
+    starts : ndarray of int64, shape (5,)
+        Offsets of the levels.
+    key : ndarray of uint64, shape (k,)
+        Prefix of the network (see `prefix_key`), or its AS.
+    networks : ndarray of int64, shape (k,)
+        Distinct networks of level 0 in it.
+    counts : ndarray of int64, shape (k, 8)
+        The columns of COUNTED; times in microseconds since the epoch.
+    """
+
+    starts: npt.NDArray[np.int64]
+    key: Keys
+    networks: npt.NDArray[np.int64]
+    counts: Counts
+
+
+@compiled
+def slot_of(key: np.uint64, mask: np.uint64) -> np.uint64:
+    """Where a table of ``mask + 1`` entries starts to look for a key."""
+    mixed = key * _MIX
+    mixed ^= mixed >> np.uint64(32)
+    return (mixed * _MIX >> np.uint64(20)) & mask
+
+
+@compiled
+def _grow(key: Keys, counts: Counts) -> tuple[Keys, Counts]:
+    """The same entries in a table of twice the size."""
+    new_key = np.zeros(2 * key.size, np.uint64)
+    new_counts = np.zeros((2 * key.size, counts.shape[1]), np.int64)
+    mask = np.uint64(new_key.size - 1)
+    for i in range(key.size):
+        if counts[i, 0] > 0:
+            slot = slot_of(key[i], mask)
+            while new_counts[slot, 0] > 0:
+                slot = (slot + np.uint64(1)) & mask
+            new_key[slot] = key[i]
+            for column in range(counts.shape[1]):
+                new_counts[slot, column] = counts[i, column]
+    return new_key, new_counts
+
+
+@compiled
+def _add(key: Keys, counts: Counts, wanted: np.uint64, entry: npt.NDArray[np.int64]) -> int:
+    """Add what one account did on one network; return 1 if the network is new."""
+    mask = np.uint64(key.size - 1)
+    slot = slot_of(wanted, mask)
+    while counts[slot, 0] > 0:
+        if key[slot] == wanted:
+            for column in range(_FIRST):
+                counts[slot, column] += entry[column]
+            counts[slot, _FIRST] = min(counts[slot, _FIRST], entry[_FIRST])
+            counts[slot, _LAST] = max(counts[slot, _LAST], entry[_LAST])
+            return 0
+        slot = (slot + np.uint64(1)) & mask
+    key[slot] = wanted
+    for column in range(entry.size):
+        counts[slot, column] = entry[column]
+    return 1
+
+
+@compiled
+def _sort(keys: Keys, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Order of `order`'s rows by their keys, equal ones kept as they lie."""
+    n = order.size
+    if n > 48:
+        return order[np.argsort(keys[order], kind="mergesort")]
+    for i in range(1, n):
+        row = order[i]
+        key = keys[row]
+        j = i - 1
+        while j >= 0 and keys[order[j]] > key:
+            order[j + 1] = order[j]
+            j -= 1
+        order[j + 1] = row
+    return order
+
+
+@compiled
+def _count_level(
+    keys: Keys,
+    inner: Keys,
+    order: npt.NDArray[np.int64],
+    device: npt.NDArray[np.int32],
+    time: npt.NDArray[np.int64],
+    fixed: npt.NDArray[np.bool_],
+    phone: npt.NDArray[np.bool_],
+    seen: npt.NDArray[np.int64],
+    mark: int,
+    table: Keys,
+    counts: Counts,
+    used: int,
+) -> tuple[Keys, Counts, int, int]:
+    """Add one account at one level: rows lie in `order` by `keys`, then by `inner`.
+
+    Tenure is summed over the runs of equal `inner` keys within a run of equal `keys`. `seen`
+    holds, for each device of the account, the mark of the last network it was counted on.
+    """
+    entry = np.zeros(8, np.int64)
+    n = order.size
+    i = 0
+    while i < n:
+        key = keys[order[i]]
+        for column in range(entry.size):
+            entry[column] = 0
+        entry[_ACCOUNTS] = 1
+        entry[_FIRST] = np.iinfo(np.int64).max
+        entry[_LAST] = np.iinfo(np.int64).min
+        mark += 1
+        while i < n and keys[order[i]] == key:
+            within = inner[order[i]]
+            first = time[order[i]]
+            last = first
+            while i < n and keys[order[i]] == key and inner[order[i]] == within:
+                row = order[i]
+                entry[_SESSIONS] += 1
+                if fixed[row]:
+                    entry[_FIXED] += 1
+                if phone[row]:
+                    entry[_PHONE] += 1
+                if seen[device[row]] != mark:
+                    seen[device[row]] = mark
+                    entry[_DEVICES] += 1
+                first = min(first, time[row])
+                last = max(last, time[row])
+                i += 1
+            entry[_TENURE] += (last - first) // _SECOND
+            entry[_FIRST] = min(entry[_FIRST], first)
+            entry[_LAST] = max(entry[_LAST], last)
+        if 2 * used >= table.size:
+            table, counts = _grow(table, counts)
+        used += _add(table, counts, key, entry)
+    return table, counts, used, mark
+
+
+@compiled
+def _count_at(
+    level: int,
+    account_rows: npt.NDArray[np.int64],
+    account_devices: npt.NDArray[np.int64],
+    device: npt.NDArray[np.int32],
+    time: npt.NDArray[np.int64],
+    fixed: npt.NDArray[np.bool_],
+    phone: npt.NDArray[np.bool_],
+    hi: Keys,
+    lo: Keys,
+    asn: npt.NDArray[np.uint32],
+) -> tuple[Keys, Counts]:
+    """Hash table of the networks of one level, free where it tells of no account."""
+    accounts = account_rows.size - 1
+    widest = 1
+    for account in range(accounts):
+        widest = max(widest, account_devices[account + 1] - account_devices[account])
+    seen = np.zeros(widest, np.int64)
+    mark = 0
+    table = np.zeros(1 << 10, np.uint64)
+    counts = np.zeros((1 << 10, 8), np.int64)
+    used = 0
+    for account in range(accounts):
+        start, end = account_rows[account], account_rows[account + 1]
+        n = end - start
+        keys = np.empty(n, np.uint64)
+        order = np.empty(n, np.int64)
+        if level < 3:
+            for i in range(n):
+                keys[i] = prefix_key(hi[start + i], lo[start + i], level)
+                order[i] = i
+            inner = keys
+            order = _sort(keys, order)
+        else:
+            inner = np.empty(n, np.uint64)
+            known = 0
+            for i in range(n):
+                keys[i] = np.uint64(asn[start + i])
+                inner[i] = prefix_key(hi[start + i], lo[start + i], 0)
+                if asn[start + i] > 0:
+                    order[known] = i
+                    known += 1
+            order = _sort(keys, _sort(inner, order[:known]))
+        table, counts, used, mark = _count_level(
+            keys,
+            inner,
+            order,
+            device[start:end],
+            time[start:end],
+            fixed[start:end],
+            phone[start:end],
+            seen,
+            mark,
+            table,
+            counts,
+            used,
+        )
+    return table, counts
+
+
+@compiled
+def _count_below(lowest: Keys, parents: Keys, level: int) -> npt.NDArray[np.int64]:
+    """How many of the networks of level 0 lie in each network of a prefix level; all in order."""
+    below = np.zeros(parents.size, np.int64)
+    at = 0
+    for i in range(lowest.size):
+        parent = cut_key(lowest[i], level)
+        while parents[at] < parent:
+            at += 1
+        below[at] += 1
+    return below
+
+
+@compiled
+def _pairs(
+    hi: Keys, lo: Keys, asn: npt.NDArray[np.uint32], lowest: Keys, index: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.uint32], Keys, npt.NDArray[np.uint32]]:
+    """The AS of each network of level 0, and, apart, the further ASs it was also seen in."""
+    mask = np.uint64(index.size - 1)
+    system = np.zeros(lowest.size, np.uint32)
+    more_key = np.empty(16, np.uint64)
+    more_asn = np.empty(16, np.uint32)
+    more = 0
+    for i in range(hi.size):
+        if asn[i] == 0:
+            continue
+        key = prefix_key(hi[i], lo[i], 0)
+        slot = slot_of(key, mask)
+        while lowest[index[slot] - 1] != key:
+            slot = (slot + np.uint64(1)) & mask
+        row = index[slot] - 1
+        if system[row] == 0:
+            system[row] = asn[i]
+        elif system[row] != asn[i]:
+            if more == more_key.size:
+                more_key = np.concatenate((more_key, np.empty(more, np.uint64)))
+                more_asn = np.concatenate((more_asn, np.empty(more, np.uint32)))
+            more_key[more] = key
+            more_asn[more] = asn[i]
+            more += 1
+    return system, more_key[:more], more_asn[:more]
+
+
+@compiled
+def build_index(key: Keys) -> npt.NDArray[np.int32]:
+    """Hash table over distinct keys: 1 + position of the key, 0 = free.
+
+    Parameters
+    ----------
+    key : ndarray of uint64, shape (k,)
+        Distinct keys, fewer than 2**30.
+
+    Returns
+    -------
+    ndarray of int32, shape (a power of two, at least 2 * k)
+    """
+    size = 16
+    while size < 2 * key.size:
+        size *= 2
+    index = np.zeros(size, np.int32)
+    mask = np.uint64(size - 1)
+    for row in range(key.size):
+        slot = slot_of(key[row], mask)
+        while index[slot] > 0:
+            slot = (slot + np.uint64(1)) & mask
+        index[slot] = row + 1
+    return index
+
+
+@compiled
+def find_rows(
+    hi: Keys,
+    lo: Keys,
+    asn: npt.NDArray[np.uint32],
+    level: int,
+    key: Keys,
+    index: npt.NDArray[np.int32],
+    offset: int,
+    rows: npt.NDArray[np.int32],
+) -> None:
+    """Find the network of each session at one level.
+
+    Parameters
+    ----------
+    hi, lo, asn : ndarray, shape (n,)
+        Addresses and ASs of the sessions.
+    level : int
+        Level of the ladder, 0 to 3.
+    key : ndarray of uint64, shape (k,)
+        Networks of that level.
+    index : ndarray of int32
+        Hash table over `key`, of `build_index`.
+    offset : int
+        Added to the positions that are found.
+    rows : ndarray of int32, shape (n, 4)
+        Column `level` receives `offset` + position of the network + 1, or 0 where there is none.
+    """
+    mask = np.uint64(index.size - 1)
+    previous = _ZERO
+    previous_row = np.int32(-1)
+    for i in range(hi.size):
+        wanted = prefix_key(hi[i], lo[i], level) if level < 3 else np.uint64(asn[i])
+        if previous_row >= 0 and wanted == previous:
+            rows[i, level] = previous_row
+            continue
+        found = 0
+        slot = slot_of(wanted, mask)
+        while index[slot] > 0:
+            if key[index[slot] - 1] == wanted:
+                found = index[slot] + offset
+                break
+            slot = (slot + np.uint64(1)) & mask
+        rows[i, level] = found
+        previous = wanted
+        previous_row = np.int32(found)
+
+
+def count_networks(
+    account_rows: npt.NDArray[np.int64],
+    account_devices: npt.NDArray[np.int64],
+    device: npt.NDArray[np.int32],
+    time: npt.NDArray[np.int64],
+    fixed: npt.NDArray[np.bool_],
+    phone: npt.NDArray[np.bool_],
+    hi: Keys,
+    lo: Keys,
+    asn: npt.NDArray[np.uint32],
+) -> Counted:
+    """Count accounts, devices and sessions on each network of the ladder.
+
+    Parameters
+    ----------
+    account_rows, account_devices : ndarray of int64, shape (a + 1,)
+        Offsets of the accounts in the sessions and in the devices.
+    device : ndarray of int32, shape (n,)
+        Number of the device within its account.
+    time : ndarray of int64, shape (n,)
+        Start of the session in microseconds since the epoch.
+    fixed, phone : ndarray of bool, shape (n,)
+        Whether the session was on a fixed device, on a phone.
+    hi, lo : ndarray of uint64, shape (n,)
+        Halves of the address.
+    asn : ndarray of uint32, shape (n,)
+        AS; sessions of AS 0 count at no AS.
+
+    Returns
+    -------
+    Counted
+    """
+    columns = (account_rows, account_devices, device, time, fixed, phone, hi, lo, asn)
+    levels = []
+    for level in range(4):
+        table, counts = _count_at(level, *columns)
+        used = np.flatnonzero(counts[:, _ACCOUNTS])
+        used = used[np.argsort(table[used])]
+        levels.append((table[used], counts[used]))
+    lowest = levels[0][0]
+    networks = [np.ones(lowest.size, np.int64)]
+    networks += [_count_below(lowest, levels[level][0], level) for level in (1, 2)]
+    system, more_key, more_asn = _pairs(hi, lo, asn, lowest, build_index(lowest))
+    order = np.lexsort((more_asn, more_key))
+    more_key, more_asn = more_key[order], more_asn[order]
+    new = np.ones(more_key.size, np.bool_)
+    new[1:] = (more_key[1:] != more_key[:-1]) | (more_asn[1:] != more_asn[:-1])
+    place = np.searchsorted(levels[3][0], np.concatenate([system[system > 0], more_asn[new]]))
+    networks.append(np.bincount(place, minlength=levels[3][0].size))
+    starts = np.zeros(5, np.int64)
+    np.cumsum([keys.size for keys, _ in levels], out=starts[1:])
+    return Counted(
+        starts,
+        np.concatenate([keys for keys, _ in levels]),
+        np.concatenate(networks).astype(np.int64),
+        np.concatenate([counts for _, counts in levels]),
+    )
