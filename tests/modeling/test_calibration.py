@@ -30,7 +30,7 @@ def test_the_true_map_is_found():
 
 
 def test_a_bent_map_is_found_better_than_a_line_could():
-    x, y, true = population(20_000, 1)
+    _, y, true = population(20_000, 1)
     bent = np.where(true > 1, 1 + (true - 1) * 3, true)
     fitted = fit_calibration(bent, y)
     assert np.abs(fitted.probability(bent) - sigmoid(true)).mean() < 0.01

@@ -55,9 +55,9 @@ def test_errors_in_clusters_weigh_more_than_errors_apart():
 @pytest.mark.parametrize("config", [ThresholdConfig(), ThresholdConfig(account_rate=0.05)])
 def test_the_bounds_are_held_in_the_population(config):
     """The bound fails in at most 5 % of repetitions; the number of failures is binomial."""
-    truth = accounts(60_000, 99)
+    truth = accounts(20_000, 99)
     failures = {"account": 0, "device": 0, "household": 0}
-    repetitions = 120
+    repetitions = 80
     for seed in range(repetitions):
         chosen = choose_thresholds(*accounts(1500, seed), Calibration.identity(), config=config)
         calls = chosen.calls(Calibration.identity().probability(truth[0]))
