@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,14 @@ from household_ml.config import environment
 from household_ml.errors import MissingDependencyError, ModelNotFoundError, Problem
 from household_ml.resources import resource
 
-__all__ = ["ARTIFACT", "import_mlflow", "is_mlflow_uri", "model_folder", "model_source"]
+__all__ = [
+    "ARTIFACT",
+    "import_mlflow",
+    "import_mlflow_quietly",
+    "is_mlflow_uri",
+    "model_folder",
+    "model_source",
+]
 
 #: Folder, inside a logged MLflow model, that holds the household model as it was saved.
 ARTIFACT = "artifacts/household"
@@ -92,7 +100,21 @@ def model_folder(model: str | Path | None = None) -> Iterator[Path]:
 
 
 def import_mlflow() -> ModuleType:
-    """MLflow, without telemetry and pointed at the store of the environment.
+    """MLflow, without telemetry, and pointed at the store of the environment if at none.
+
+    Raises
+    ------
+    MissingDependencyError
+        MLflow is not installed.
+    """
+    mlflow = import_mlflow_quietly()
+    if not mlflow.tracking.is_tracking_uri_set():
+        mlflow.set_tracking_uri(environment("MLFLOW_TRACKING_URI"))
+    return mlflow
+
+
+def import_mlflow_quietly() -> ModuleType:
+    """MLflow, without telemetry and without the warnings of its own import.
 
     Raises
     ------
@@ -101,22 +123,25 @@ def import_mlflow() -> ModuleType:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
-        import mlflow
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import mlflow
+            import mlflow.pyfunc
     except ImportError as error:
         raise MissingDependencyError(
             Problem(
                 "MLflow must be installed for models:/ URIs and the registry",
-                "an installation without it",
+                f"no module {error.name}",
                 "Install the extra: pip install 'household-ml[mlflow]'.",
             )
         ) from error
-    mlflow.set_tracking_uri(environment("MLFLOW_TRACKING_URI"))
-    return mlflow  # type: ignore[no-any-return]
+    module: ModuleType = mlflow
+    return module
 
 
 def _download(uri: str, folder: Path) -> Path:
     mlflow = import_mlflow()
-    store = environment("MLFLOW_TRACKING_URI")
+    store = mlflow.get_tracking_uri()
     try:
         logged = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
     except (mlflow.exceptions.MlflowException, OSError) as error:

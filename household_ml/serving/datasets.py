@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -35,6 +36,9 @@ __all__ = [
 
 #: Features that the classifier sees; the others serve the rules.
 LEARNT: Final = tuple(feature for feature in FEATURES if feature.model)
+
+#: What a simulation leaves beside its tables.
+_WORLD = "world.json"
 
 _SUFFIXES = (".parquet", ".csv", ".csv.gz", ".arrow", ".feather")
 
@@ -97,7 +101,7 @@ def read_labelled(folder: str | Path, *, sessions_format: str | None = None) -> 
     Returns
     -------
     LabelledSessions
-        Simulated when the labels name ``simulation`` as their source.
+        Simulated when the folder holds the ``world.json`` of a simulation.
 
     Raises
     ------
@@ -127,8 +131,9 @@ def read_labelled(folder: str | Path, *, sessions_format: str | None = None) -> 
                 "Add labels.parquet or labels.csv with account_id, device_id and in_household.",
             )
         )
-    simulated = "source" in labels and bool((labels["source"] == "simulation").any())
-    return LabelledSessions(root.resolve().name, sessions, labels, simulated)
+    simulated = (root / _WORLD).is_file()
+    name = json.loads((root / _WORLD).read_text("utf-8")).get("name") if simulated else None
+    return LabelledSessions(name or root.resolve().name, sessions, labels, simulated)
 
 
 def labelled_devices(

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from household_ml import __version__
-from household_ml.config import environment
 from household_ml.errors import ParameterError, Problem
 from household_ml.modeling.model import HouseholdModel
 from household_ml.schema import SCORES, SESSIONS, Column
@@ -184,7 +183,7 @@ def _spec(column: Column, *, loose: bool = False) -> Any:
 def _experiment(mlflow: Any) -> Iterator[None]:
     """The experiment of the product; a local store keeps its artifacts beside its database."""
     name = "household-ml"
-    store = environment("MLFLOW_TRACKING_URI")
+    store = mlflow.get_tracking_uri()
     if mlflow.get_experiment_by_name(name) is None:
         beside = None
         if store.startswith("sqlite:///"):
