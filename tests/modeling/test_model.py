@@ -124,7 +124,7 @@ def test_a_foreign_folder(tmp_path, content):
 def test_another_format(saved):
     path = saved / "manifest.json"
     path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(ModelFormatError, match="got format 2. This version reads format 1"):
+    with pytest.raises(ModelFormatError, match=r"got format 2\. This version reads format 1"):
         HouseholdModel.load(saved)
 
 
@@ -146,7 +146,7 @@ def test_a_missing_a_short_and_a_changed_file(saved, name):
 def test_all_damage_is_told_together(saved):
     (saved / "trees.npz").unlink()
     (saved / "card.md").write_text("better")
-    with pytest.raises(ModelIntegrityError, match="trees.npz") as caught:
+    with pytest.raises(ModelIntegrityError, match=r"trees\.npz") as caught:
         HouseholdModel.load(saved)
     assert len(caught.value.problems) == 2
 
