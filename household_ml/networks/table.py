@@ -259,7 +259,7 @@ def _characters(text: str) -> npt.NDArray[np.uint8]:
 
 def _read_own(path: Path) -> NetworkTable:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             manifest: Any = json.loads(archive["manifest"].tobytes())
             if manifest["kind"] != _KIND:
                 raise ValueError(f"kind {manifest['kind']!r}")
