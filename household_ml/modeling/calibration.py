@@ -126,6 +126,18 @@ class Calibration:
         levels = tuple(level + delta for level in self.levels)
         return Calibration(self.knots, levels, self.slopes, prevalence)
 
+    def then(self, after: Calibration) -> Calibration:
+        """Apply this map first and another one to its result, as one map."""
+        knots = np.unique(np.concatenate([self.knots, self.raw(np.array(after.knots))]))
+        knots = knots[np.append(True, np.diff(knots) > 1e-9)]
+        levels = after.log_odds(self.log_odds(knots))
+        return Calibration(
+            knots=tuple(knots.tolist()),
+            levels=tuple(levels.tolist()),
+            slopes=(self.slopes[0] * after.slopes[0], self.slopes[1] * after.slopes[1]),
+            prevalence=after.prevalence,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers from which :meth:`from_dict` makes an equal map."""
         return {

@@ -51,7 +51,7 @@ def model_card(model: HouseholdModel) -> str:
         evaluation = Evaluation.from_dict(metrics["evaluation"])
         parts += [
             _quality(evaluation, bool(model.manifest.get("simulated"))),
-            _against(metrics["comparison"]),
+            *([_against(metrics["comparison"])] if "comparison" in metrics else []),
             _situations(evaluation),
             _fairness(evaluation),
         ]
@@ -98,6 +98,15 @@ def _training(manifest: Mapping[str, Any]) -> str:
             f"| {world['ambiguous']} | {accounts} |"
         )
     lines += ["", f"Seed {manifest.get('seed')}. Versions: " + _versions(manifest) + "."]
+    if "adapted_to" in manifest:
+        labels = manifest["adapted_to"]
+        lines += [
+            "",
+            f"Adapted to {labels['name']}: {labels['labelled']} labelled devices of "
+            f"{labels['accounts']} accounts, {labels['outside']} outside. Trees trained on",
+            f"these alone have a weight of {manifest['own_weight']:g}, by cross-validation over",
+            "accounts.",
+        ]
     return "\n".join(lines)
 
 

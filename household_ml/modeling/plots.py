@@ -7,7 +7,7 @@ also differ in their dashes. Matplotlib is loaded when something is drawn.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -329,7 +329,7 @@ def _axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.5)) -> Axes:
     return ax
 
 
-def _legend(axes: Axes, where: str = "best") -> None:
+def _legend(axes: Axes, where: Literal["best", "lower right"] = "best") -> None:
     axes.legend(frameon=False, fontsize="small", loc=where)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -365,6 +365,10 @@ class Trees:
             missing_left=np.concatenate([self.missing_left, more.missing_left]),
             value=np.concatenate([self.value, more.value]),
         )
+
+    def scaled(self, factor: float) -> Trees:
+        """Trees whose log-odds are ``factor`` times these."""
+        return replace(self, bias=self.bias * factor, value=self.value * factor)
 
     def _rows(self, values: Floats) -> Floats:
         rows: Floats = np.ascontiguousarray(values, dtype=np.float64)
