@@ -28,7 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from household_ml.compiling import compiled
-from household_ml.sessions.arrow_text import as_chunks, text_buffers
+from household_ml.sessions.arrow_text import Integer, as_chunks, text_buffers
 
 __all__ = [
     "BOGUS",
@@ -78,7 +78,7 @@ class Addresses(NamedTuple):
 
 
 @compiled
-def _kind_of_ipv4(v4: int) -> int:
+def _kind_of_ipv4(v4: Integer) -> Integer:
     a = v4 >> 24
     b = (v4 >> 16) & 255
     c = (v4 >> 8) & 255
@@ -105,7 +105,7 @@ def _kind_of_ipv4(v4: int) -> int:
 
 
 @compiled
-def _kind_of(hi: np.uint64, lo: np.uint64) -> int:
+def _kind_of(hi: np.uint64, lo: np.uint64) -> Integer:
     if hi == _ZERO and (lo >> np.uint64(32)) == _LOW_16:
         return _kind_of_ipv4(np.int64(lo & _LOW_32))
     top = np.int64(hi >> np.uint64(48))
@@ -123,10 +123,10 @@ def _kind_of(hi: np.uint64, lo: np.uint64) -> int:
 
 
 @compiled
-def _quad(characters: np.ndarray, start: int, end: int) -> int:
+def _quad(characters: np.ndarray, start: Integer, end: Integer) -> Integer:
     """A strict dotted quad as a number below 2**32, or -1."""
-    value = 0
-    part = 0
+    value: Integer = 0
+    part: Integer = 0
     digits = 0
     dots = 0
     for i in range(start, end):
@@ -153,7 +153,7 @@ def _quad(characters: np.ndarray, start: int, end: int) -> int:
 
 
 @compiled
-def _hexadecimal(character: int) -> int:
+def _hexadecimal(character: Integer) -> Integer:
     if 48 <= character <= 57:
         return character - 48
     if 97 <= character <= 102:
@@ -169,7 +169,9 @@ def _append(hi: np.uint64, lo: np.uint64, group: np.uint64) -> tuple[np.uint64, 
 
 
 @compiled
-def _parse_ipv6(characters: np.ndarray, start: int, end: int) -> tuple[bool, np.uint64, np.uint64]:
+def _parse_ipv6(
+    characters: np.ndarray, start: Integer, end: Integer
+) -> tuple[bool, np.uint64, np.uint64]:
     """Groups before and after ``::`` are gathered apart, then put together."""
     hi, lo, groups = _ZERO, _ZERO, 0
     head_hi, head_lo, head = _ZERO, _ZERO, 0
@@ -183,7 +185,7 @@ def _parse_ipv6(characters: np.ndarray, start: int, end: int) -> tuple[bool, np.
         compressed = True
         i += 2
     while i < end:
-        group = 0
+        group: Integer = 0
         first = i
         while i < end and i - first < 5:
             digit = _hexadecimal(np.int64(characters[i]))
@@ -317,7 +319,7 @@ def is_ipv4(hi: np.ndarray, lo: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _write_number(characters: np.ndarray, at: int, value: int, base: int) -> int:
+def _write_number(characters: np.ndarray, at: Integer, value: Integer, base: Integer) -> Integer:
     size = 1
     rest = value // base
     while rest > 0:
@@ -331,13 +333,13 @@ def _write_number(characters: np.ndarray, at: int, value: int, base: int) -> int
 
 
 @compiled
-def _group(hi: np.uint64, lo: np.uint64, index: int) -> int:
+def _group(hi: np.uint64, lo: np.uint64, index: Integer) -> Integer:
     half = hi if index < 4 else lo
     return np.int64((half >> np.uint64(48 - 16 * (index & 3))) & _LOW_16)
 
 
 @compiled
-def _write(characters: np.ndarray, at: int, hi: np.uint64, lo: np.uint64) -> int:
+def _write(characters: np.ndarray, at: Integer, hi: np.uint64, lo: np.uint64) -> Integer:
     """Write one address (IPv6 as RFC 5952 has it); return where it ends."""
     if hi == _ZERO and (lo >> np.uint64(32)) == _LOW_16:
         for shift in range(24, -1, -8):
@@ -375,7 +377,7 @@ def _format(hi: np.ndarray, lo: np.ndarray, offsets: np.ndarray, characters: np.
     """Fill the offsets alone when there is no room for characters yet."""
     measure = characters.size == 0
     one = np.empty(48, np.uint8)
-    at = np.int64(0)
+    at: Integer = 0
     for row in range(hi.size):
         at = (
             at + _write(one, 0, hi[row], lo[row])

@@ -32,7 +32,7 @@ _TABULAR = ("parquet", "arrow", "csv")
 def read_sessions(
     source: str | os.PathLike[str] | pd.DataFrame | pa.Table,
     *,
-    format: str | None = None,
+    format: str | None = None,  # noqa: A002, the word of the command line
     rejected: str | os.PathLike[str] | None = None,
     now: int | None = None,
 ) -> Sessions:

@@ -66,7 +66,7 @@ class Reading:
     @property
     def rows_used(self) -> int:
         """Rows that became sessions."""
-        return self.rows_in - self.rejected.num_rows
+        return self.rows_in - len(self.rejected)
 
     @property
     def rejected_by_reason(self) -> Mapping[str, int]:

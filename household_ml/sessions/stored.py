@@ -139,7 +139,7 @@ def find_files(source: str | os.PathLike[str]) -> list[Stored]:
     elif path.exists():
         paths = [path]
     else:
-        matched = sorted(Path(each) for each in glob.glob(given, recursive=True))
+        matched = sorted(Path(each) for each in glob.glob(given, recursive=True))  # noqa: PTH207
         paths = []
         for each in matched:
             paths += _in_folder(each) if each.is_dir() else [each]

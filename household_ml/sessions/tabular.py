@@ -23,6 +23,7 @@ __all__ = ["Kind", "Tabular", "in_memory", "kind_of", "open_tabular"]
 
 Kind = Literal["parquet", "arrow", "csv", "json", "empty", "other"]
 
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -58,6 +59,8 @@ def kind_of(head: bytes) -> Kind:
     if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return "arrow"
     if head.startswith(b"\x1f\x8b"):
+        return "csv"
+    if head.startswith(_UTF16):
         return "csv"
     if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8")) or b"\x00" in head:
         return "other"
@@ -136,12 +139,12 @@ def _header(stored: Stored) -> tuple[list[str], str]:
     if head.startswith(b"\x1f\x8b"):
         with stored.open() as opened, gzip.open(opened) as unpacked:
             head = unpacked.read(1 << 16)
+    if head.startswith(_UTF16):
+        raise _not_utf8(stored.name)
     try:
         line = io.StringIO(head.decode("utf-8-sig", errors="ignore")).readline()
-        if "\ufffd" in line or head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise UnicodeError
         found = {mark: next(csv.reader([line], delimiter=mark), []) for mark in _DELIMITERS}
-    except (UnicodeError, csv.Error) as error:
+    except csv.Error as error:
         raise _not_utf8(stored.name) from error
     mark = max(_DELIMITERS, key=lambda each: len(found[each]))
     return [name.strip() for name in found[mark]], mark

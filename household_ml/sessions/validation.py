@@ -79,6 +79,10 @@ def _joined(raws: Sequence[RawSessions], name: str) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, pa.large_string())
 
 
+def _encoded(raws: Sequence[RawSessions], name: str) -> Codes:
+    return encode(_joined(raws, name))
+
+
 def _started_at(raws: Sequence[RawSessions]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     every = []
     for raw in raws:
@@ -161,7 +165,7 @@ def _places(raws: Sequence[RawSessions], starts: np.ndarray, rows: np.ndarray) -
 def _rejected(
     raws: Sequence[RawSessions], reasons: np.ndarray, repeats: np.ndarray, repeated: np.ndarray
 ) -> pa.Table:
-    """The table of rejected rows, by source and row; ``repeats[i]`` is a copy of ``repeated[i]``."""
+    """The table of rejected rows, by source and row; ``repeats[i]`` copies ``repeated[i]``."""
     starts = np.cumsum([0, *(len(raw) for raw in raws)])
     names = list(REASONS)
     by_row = np.argsort(repeats)
@@ -214,7 +218,7 @@ def accept_or_reject(raws: Sequence[RawSessions], *, form: str, now: int | None 
     now = time.time_ns() // 1_000 if now is None else now
     with ThreadPoolExecutor(2) as pool:  # the work below holds no lock
         encoding = {
-            name: pool.submit(lambda name=name: encode(_joined(raws, name)))
+            name: pool.submit(_encoded, raws, name)
             for name in ("account_id", "device_id", "profile_id")
         }
         parsing = pool.submit(_addresses, raws)

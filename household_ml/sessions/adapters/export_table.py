@@ -38,7 +38,7 @@ class ExportTable:
     damaged_lines: list[int] = field(default_factory=list)
 
     def column(self, name: str) -> list[str]:
-        """Values of a column without blanks around them; empty text where there is no such column."""
+        """Values of a column, trimmed; empty text where there is no such column."""
         position = self.header.get(name)
         if position is None:
             return [""] * len(self.rows)

@@ -151,7 +151,7 @@ def _views(tables: Sequence[ExportTable]) -> pd.DataFrame:
             }
         )
         frames.append(frame[~(times.missing | times.invalid) & (frame["extra"] == "")])
-    views = pd.concat(frames, ignore_index=True).drop_duplicates()
+    views: pd.DataFrame = pd.concat(frames, ignore_index=True).drop_duplicates()
     return views.sort_values("at", kind="stable").reset_index(names="view")
 
 

@@ -1,4 +1,4 @@
-"""``rba-dataset``: the public table of logins for risk-based authentication (Wiefling et al., 2022).
+"""``rba-dataset``: the public logins for risk-based authentication (Wiefling et al., 2022).
 
 A successful login stands for a session; failed logins are rejected as ``login_failed``, takeovers
 are kept (somebody got in). There is no device id: browser, operating system and device type stand
@@ -67,7 +67,7 @@ def _adapt_table(table: Tabular) -> RawSessions:
         _without_version(text["Browser Name and Version"]),
         _without_version(text["OS Name and Version"]),
         kind,
-        "/",
+        pa.scalar("/", pa.large_string()),
         null_handling="replace",
         null_replacement="?",
     )
