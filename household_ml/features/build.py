@@ -273,9 +273,7 @@ def _infer(
     statistics: NetworkStatistics | None,
     as_of: int | None,
     config: FeatureConfig | None,
-) -> tuple[
-    Sessions, npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.int64]
-]:
+) -> tuple[Sessions, npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     enriched, moment = _in_window(sessions, statistics, as_of, config or FeatureConfig())
     cut = enriched.sessions
     place = np.empty(len(cut), np.int32)

@@ -59,7 +59,7 @@ class Feature:
     name : str
         Column of the feature table.
     unit : str
-        ``share``, ``days``, ``count``, ``log1p count``, ``flag`` or ``ratio``.
+        ``share``, ``days``, ``count``, ``log1p count``, ``flag`` or ``ratio`` or ``log ratio``.
     low, high : float
         Range of its values.
     monotone : {-1, 0, 1}
@@ -110,6 +110,11 @@ def _ratio(
     return Feature(name, "ratio", 0.0, high, monotone, group, meaning)
 
 
+def _contest(name: str, meaning: str) -> Feature:
+    meaning = f"{meaning} of home against those of the place next to it in claim"
+    return Feature(name, "log ratio", -12.0, 12.0, 0, "account", meaning)
+
+
 FEATURES: tuple[Feature, ...] = (
     _count("sessions", 0, "activity", "sessions in the window"),
     _days("active_days", 0, "activity", "local days with a session"),
@@ -130,59 +135,172 @@ FEATURES: tuple[Feature, ...] = (
     _share("home_day_share", 1, "home_presence", "of active days, those with one at home"),
     _share("home_week_share", 1, "home_presence", "of active weeks, those with one at home"),
     _share("home_minutes_share", 1, "home_presence", "of watched time, that at home"),
-    _share("home_private_share", 1, "home_presence", "of sessions, those at home, each divided by the accounts that hold its address at once"),
-    _share("home_networks_share", 1, "home_presence", "of the addresses home had while the device was active, those it used"),
+    _share(
+        "home_private_share",
+        1,
+        "home_presence",
+        "of sessions, those at home, each divided by the accounts that hold its address at once",
+    ),
+    _share(
+        "home_networks_share",
+        1,
+        "home_presence",
+        "of the addresses home had while the device was active, those it used",
+    ),
     _flag("first_at_home", 1, "home_presence", "whether its first session on a line was at home"),
     _share("home_share_30d", 1, "home_recency", "of sessions of the last 30 days, those at home"),
     _days("days_since_home", -1, "home_recency", "last session at home to as_of"),
     _days("longest_absence_days", 0, "home_recency", "longest time between two sessions at home"),
     _flag("last_at_home", 1, "home_recency", "whether its last session on a line was at home"),
-    _share("together_6h", 1, "colocation", "of sessions, those on an address that another device used at home within 6 h"),
+    _share(
+        "together_6h",
+        1,
+        "colocation",
+        "of sessions, those on an address that another device used at home within 6 h",
+    ),
     _share("together_24h", 1, "colocation", "the same within 24 h"),
     _share("together_7d", 1, "colocation", "the same within 7 days"),
     _share("together_fixed_7d", 1, "colocation", "the same within 7 days of a fixed device"),
-    _share("agreement_24h", 1, "colocation", "of line sessions with a home session of another device and the same family within 24 h, those on the same address"),
+    _share(
+        "agreement_24h",
+        1,
+        "colocation",
+        "of line sessions with a home session of another device and the same family within 24 h, those on the same address",
+    ),
     _share("agreement_7d", 1, "colocation", "the same within 7 days"),
     _share("agreement_prefix_7d", 1, "colocation", "the same by /24 or /56 within 7 days"),
     _share("agreement_region_7d", 1, "colocation", "the same by /20 or /48 within 7 days"),
     _share("agreement_operator_7d", 1, "colocation", "the same by operator within 7 days"),
-    _count("comparable_7d", 0, "colocation", "line sessions with a home session of another device and the same family within 7 days"),
-    _count("together_days", 1, "colocation", "days on which it shared a home address with another device within 24 h"),
-    _count("together_devices", 1, "colocation", "other devices with which it shared a home address within 7 days"),
-    _share("elsewhere_share", -1, "elsewhere", "of sessions, those on another line of the same family while home kept its address before and after, within 7 days"),
-    _share("other_line_share", -1, "elsewhere", "of sessions, those on access lines that are not home"),
-    _share("other_operator_share", 0, "elsewhere", "of line sessions, those on operators never seen at home"),
+    _count(
+        "comparable_7d",
+        0,
+        "colocation",
+        "line sessions with a home session of another device and the same family within 7 days",
+    ),
+    _count(
+        "together_days",
+        1,
+        "colocation",
+        "days on which it shared a home address with another device within 24 h",
+    ),
+    _count(
+        "together_devices",
+        1,
+        "colocation",
+        "other devices with which it shared a home address within 7 days",
+    ),
+    _share(
+        "elsewhere_share",
+        -1,
+        "elsewhere",
+        "of sessions, those on another line of the same family while home kept its address before and after, within 7 days",
+    ),
+    _share(
+        "other_line_share", -1, "elsewhere", "of sessions, those on access lines that are not home"
+    ),
+    _share(
+        "other_operator_share",
+        0,
+        "elsewhere",
+        "of line sessions, those on operators never seen at home",
+    ),
     _share("cellular_share", 0, "elsewhere", "of sessions, those on mobile egress"),
     _share("hosting_share", 0, "elsewhere", "of sessions, those behind hosting or VPN"),
-    _share("shared_access_share", 0, "elsewhere", "of sessions, those on campus, hotel or other shared access"),
-    _share("second_share", -1, "second_place", "of sessions, those at its main place that is not home"),
+    _share(
+        "shared_access_share",
+        0,
+        "elsewhere",
+        "of sessions, those on campus, hotel or other shared access",
+    ),
+    _share(
+        "second_share", -1, "second_place", "of sessions, those at its main place that is not home"
+    ),
     _share("second_night_share", -1, "second_place", "of evening and night sessions, those there"),
     _count("second_days", -1, "second_place", "days with a session there"),
     _share("second_day_share", -1, "second_place", "of active days, those with a session there"),
-    _days("second_run_days", -1, "second_place", "longest time spent there without a session at home"),
+    _days(
+        "second_run_days", -1, "second_place", "longest time spent there without a session at home"
+    ),
     _days("days_since_second", 0, "second_place", "last session there to as_of"),
     _count("second_devices", 0, "second_place", "other devices used there"),
     _flag("second_fixed", -1, "second_place", "whether a fixed device is used there"),
-    _ratio("second_claim", 1.0, -1, "second_place", "claim of that place against the claim of home"),
-    _ratio("second_concurrency", 1000.0, 0, "second_place", "accounts that hold its address at once"),
+    _ratio(
+        "second_claim", 1.0, -1, "second_place", "claim of that place against the claim of home"
+    ),
+    _ratio(
+        "second_concurrency", 1000.0, 0, "second_place", "accounts that hold its address at once"
+    ),
     _flag("second_same_operator", 0, "second_place", "whether it is on an operator of home"),
     _share("home_against_second", 1, "second_place", "home days over home days and days there"),
-    _share("main_other_operator_share", 0, "second_place", "of sessions, those on lines of the operator it uses most beside home"),
+    _share(
+        "main_other_operator_share",
+        0,
+        "second_place",
+        "of sessions, those on lines of the operator it uses most beside home",
+    ),
     _days("second_after_days", 0, "second_place", "first session of the device to its first there"),
     _ratio("networks_per_session", 1.0, 0, "travel", "distinct addresses over sessions"),
     _count("operators", 0, "travel", "distinct operators"),
     _ratio("entropy", 10.0, 0, "travel", "entropy of its sessions over addresses, in nats"),
     _share("places_per_session", 0, "travel", "distinct places that are not home over sessions"),
     _share("foreign_share", 0, "travel", "of sessions, those in another country than home's"),
-    _share("companion_share", 1, "travel", "of sessions away from home, those on an address that a device of the home used within 48 h"),
-    _share("egress_share", 1, "travel", "of sessions on mobile egress, those in a /20 or /48 where devices of the home were too"),
-    _share("simultaneous_share", -1, "simultaneous", "of line sessions away from home, those during a session at home"),
-    _share("profile_home_share", 1, "profile", "of other devices' sessions on its profiles, those at home"),
-    _share("profile_shared_share", 0, "profile", "of its sessions with a profile, those on one that other devices use"),
-    _share("profile_home_days", 1, "profile", "of the home's days, those on which one of its profiles was used at home by another device"),
-    _ratio("home_concurrency", 1000.0, 0, "shared_network", "accounts that hold home's addresses at once"),
-    _ratio("own_concurrency", 1000.0, 0, "shared_network", "mean over its sessions of accounts that hold the address at once, as a logarithm"),
-    _ratio("address_life_days", 400.0, 0, "shared_network", "mean time an account keeps an address of home's AS"),
+    _share(
+        "companion_share",
+        1,
+        "travel",
+        "of sessions away from home, those on an address that a device of the home used within 48 h",
+    ),
+    _share(
+        "egress_share",
+        1,
+        "travel",
+        "of sessions on mobile egress, those in a /20 or /48 where devices of the home were too",
+    ),
+    _share(
+        "simultaneous_share",
+        -1,
+        "simultaneous",
+        "of line sessions away from home, those during a session at home",
+    ),
+    _share(
+        "profile_home_share",
+        1,
+        "profile",
+        "of other devices' sessions on its profiles, those at home",
+    ),
+    _share(
+        "profile_shared_share",
+        0,
+        "profile",
+        "of its sessions with a profile, those on one that other devices use",
+    ),
+    _share(
+        "profile_home_days",
+        1,
+        "profile",
+        "of the home's days, those on which one of its profiles was used at home by another device",
+    ),
+    _ratio(
+        "home_concurrency",
+        1000.0,
+        0,
+        "shared_network",
+        "accounts that hold home's addresses at once",
+    ),
+    _ratio(
+        "own_concurrency",
+        1000.0,
+        0,
+        "shared_network",
+        "mean over its sessions of accounts that hold the address at once, as a logarithm",
+    ),
+    _ratio(
+        "address_life_days",
+        400.0,
+        0,
+        "shared_network",
+        "mean time an account keeps an address of home's AS",
+    ),
     _ratio("hour_distance", 2.0, 0, "activity", "distance of its hours from those of home"),
     _share("night_share", 0, "activity", "of sessions, those in the evening or night"),
     _count("account_devices", 0, "account", "devices of the account"),
@@ -196,14 +314,67 @@ FEATURES: tuple[Feature, ...] = (
     _share("share_of_home", 0, "account", "of home's sessions, those of this device"),
     _days("home_idle_days", 0, "account", "last session of any device at home to as_of"),
     _days("account_span_days", 0, "account", "first session of the account to as_of"),
-    _flag("last_address_differs_from_main", 0, "rule", "last address is not the account's most used one", model=False),
-    _days("days_since_main_tv_network", 0, "rule", "last session on a network of the main television to as_of", model=False),
-    _share("share_main_address", 0, "rule", "of sessions, those on the account's majority /24 or /56", model=False),
-    _share("share_main_as", 0, "rule", "of sessions, those on the account's majority AS", model=False),
-    _share("overlap_address", 0, "rule", "of sessions, those on an address other devices use", model=False),
-    _share("overlap_24", 0, "rule", "of sessions, those in a /24 or /56 other devices use", model=False),
-    _share("overlap_48h", 0, "rule", "of sessions, those on an address another device used within 48 h", model=False),
-    _share("overlap_as", 0, "rule", "of sessions, those on the AS that other devices use most", model=False),
+    _contest("rival_days", "days of use"),
+    _contest("rival_nights", "nights of use"),
+    _contest("rival_sessions", "sessions"),
+    _contest("rival_devices", "devices used there"),
+    _contest("rival_residents", "devices used nowhere more"),
+    _contest("rival_fixed_devices", "fixed devices"),
+    _contest("rival_tenure", "days from first to last use"),
+    _days(
+        "rival_after_days",
+        0,
+        "account",
+        "first use of home to first use of the next place, 200 days added",
+    ),
+    _flag(
+        "last_address_differs_from_main",
+        0,
+        "rule",
+        "last address is not the account's most used one",
+        model=False,
+    ),
+    _days(
+        "days_since_main_tv_network",
+        0,
+        "rule",
+        "last session on a network of the main television to as_of",
+        model=False,
+    ),
+    _share(
+        "share_main_address",
+        0,
+        "rule",
+        "of sessions, those on the account's majority /24 or /56",
+        model=False,
+    ),
+    _share(
+        "share_main_as", 0, "rule", "of sessions, those on the account's majority AS", model=False
+    ),
+    _share(
+        "overlap_address",
+        0,
+        "rule",
+        "of sessions, those on an address other devices use",
+        model=False,
+    ),
+    _share(
+        "overlap_24", 0, "rule", "of sessions, those in a /24 or /56 other devices use", model=False
+    ),
+    _share(
+        "overlap_48h",
+        0,
+        "rule",
+        "of sessions, those on an address another device used within 48 h",
+        model=False,
+    ),
+    _share(
+        "overlap_as",
+        0,
+        "rule",
+        "of sessions, those on the AS that other devices use most",
+        model=False,
+    ),
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)

@@ -34,7 +34,7 @@ class Company(NamedTuple):
     egress: npt.NDArray[np.bool_]
     overlapping: npt.NDArray[np.bool_]
     hours: npt.NDArray[np.float64]
-    country: int
+    country: np.int16
 
 
 @compiled

@@ -160,7 +160,8 @@ def _fill_travel(
             operators += 1
         if not any_home:
             other_operator += home
-        most = max(most, home)
+        if home > most:
+            most = home
         begin = stop
     for u in range(k):
         if used[u] > 0:
@@ -182,7 +183,7 @@ def _fill_travel(
 
 
 @compiled
-def _fill_home_against_none(history: History, days: int, out: npt.NDArray[np.float64]) -> None:
+def _fill_home_against_none(days: int, out: npt.NDArray[np.float64]) -> None:
     """No second place: what counts against the household is zero, not unknown."""
     out[c.SECOND_SHARE] = 0.0
     out[c.SECOND_NIGHT_SHARE] = 0.0
@@ -215,5 +216,5 @@ def fill_elsewhere(history: History, d: int, out: npt.NDArray[np.float64]) -> No
     if second > 0:
         _fill_second(history, rows, second, days, d, out)
     else:
-        _fill_home_against_none(history, days[0] if days.size > 0 else 0, out)
+        _fill_home_against_none(days[0] if days.size > 0 else 0, out)
     _fill_travel(history, rows, out)

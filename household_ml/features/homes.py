@@ -19,11 +19,12 @@ _HALF_LIFE_DAYS = 45.0
 class Places(NamedTuple):
     """Places of one account, strongest claim first: place 0 is home. Arrays of shape (p,).
 
-    ``claim`` sums to 1 where there is any place. A day or night counts once however often the
-    place was used on it.
+    ``claim`` sums to 1 where there is any place. ``residents`` are devices that are used nowhere
+    more than there. A day or night counts once however often the place was used on it.
     """
 
     claim: npt.NDArray[np.float64]
+    residents: npt.NDArray[np.int32]
     devices: npt.NDArray[np.int32]
     fixed_devices: npt.NDArray[np.int32]
     sessions: npt.NDArray[np.int32]
@@ -81,6 +82,7 @@ def weigh_places(
         if root[u] == u:
             number[u] = p
             p += 1
+    residents = np.zeros(p, np.int32)
     devices = np.zeros(p, np.int32)
     fixed_devices = np.zeros(p, np.int32)
     sessions = np.zeros(p, np.int32)
@@ -99,6 +101,8 @@ def weigh_places(
     pair = np.empty(n, np.int64)
     pairs = 0
     many = device.max() + 1 if n > 0 else 1
+    most = np.zeros(many, np.int64)
+    main = np.full(many, -1, np.int64)
     for i in range(n):
         r = root[node[i]]
         if r < 0:
@@ -121,11 +125,18 @@ def weigh_places(
     begin = 0
     for rank in range(1, pairs + 1):
         if rank == pairs or used[rank] != used[begin]:
+            q = used[begin] // 2 // many
+            d = used[begin] // 2 % many
+            if rank - begin > most[d] or (rank - begin == most[d] and days[q] > days[main[d]]):
+                most[d] = rank - begin
+                main[d] = q
             if rank - begin >= 2:
-                q = used[begin] // 2 // many
                 devices[q] += 1
                 fixed_devices[q] += used[begin] % 2
             begin = rank
+    for d in range(many):
+        if main[d] >= 0:
+            residents[main[d]] += 1
     claim = np.empty(p)
     for q in range(p):
         claim[q] = (
@@ -146,6 +157,7 @@ def weigh_places(
         claim = claim / total
     return place, Places(
         claim[order],
+        residents[order],
         devices[order],
         fixed_devices[order],
         sessions[order],

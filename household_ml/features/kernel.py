@@ -67,7 +67,13 @@ def score_columns(
             fill_company(history, columns, first, company, d, out[d])
         fill_context(history, columns, first, out)
         fill_rules(history, out)
-        _fill_place(history.place, history.device_rows, history.device_start, history.places.claim.size, device_place[device : device + devices])
+        _fill_place(
+            history.place,
+            history.device_rows,
+            history.device_start,
+            history.places.claim.size,
+            device_place[device : device + devices],
+        )
         last_home_at[device : device + devices] = np.iinfo(np.int64).min
         for i in range(stop - first):
             if history.place[i] == 0:

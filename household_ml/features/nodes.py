@@ -113,7 +113,7 @@ def _kind(
         return 0
     if connection == _CELLULAR:
         return 1
-    if connection == _SCHOOL or connection == _TRAVELER:
+    if connection in (_SCHOOL, _TRAVELER):
         return 3
     if own_fixed == 0:
         for level in range(3):
