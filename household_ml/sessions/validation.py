@@ -28,7 +28,7 @@ from household_ml.sessions.ordering import Columns, number_within, order_rows
 from household_ml.sessions.raw import RawSessions, refused_rows
 from household_ml.sessions.reading import REJECTED_SCHEMA, Reading
 from household_ml.sessions.table import Sessions
-from household_ml.sessions.times import parse_time, parse_times
+from household_ml.sessions.times import parse_times
 
 __all__ = ["REASONS", "accept_or_reject"]
 
@@ -64,7 +64,7 @@ _COLUMN = {
     "ip_bogus": "ip",
 }
 _OPTIONAL = ("duration_s", "asn", "device_type", "country", "utc_offset_min")
-_1990 = parse_time("1990-01-01")
+_1990 = 631_152_000 * 1_000_000
 _SKEW = 24 * 3600 * 1_000_000
 
 
