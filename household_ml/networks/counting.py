@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from household_ml.compiling import compiled
-from household_ml.networks.ladder import cut_key, prefix_key
+from household_ml.networks.ladder import cut_key, prefix_key, prefix_keys
 
 __all__ = ["COUNTED", "Counted", "build_index", "count_networks", "find_rows", "slot_of"]
 
@@ -105,137 +105,126 @@ def _add(key: Keys, counts: Counts, wanted: np.uint64, entry: npt.NDArray[np.int
 
 
 @compiled
-def _sort(keys: Keys, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Order of `order`'s rows by their keys, equal ones kept as they lie."""
-    n = order.size
-    if n > 48:
-        return order[np.argsort(keys[order], kind="mergesort")]
-    for i in range(1, n):
-        row = order[i]
-        key = keys[row]
-        j = i - 1
-        while j >= 0 and keys[order[j]] > key:
-            order[j + 1] = order[j]
-            j -= 1
-        order[j + 1] = row
-    return order
+def _sort_run(
+    keys: Keys,
+    order: npt.NDArray[np.int64],
+    start: int,
+    end: int,
+    spare: npt.NDArray[np.int64],
+) -> None:
+    """Sort the rows ``order[start:end]`` by their keys, equal ones kept as they lie."""
+    width = 16
+    for first in range(start, end, width):
+        for i in range(first + 1, min(first + width, end)):
+            row = order[i]
+            key = keys[row]
+            j = i - 1
+            while j >= first and keys[order[j]] > key:
+                order[j + 1] = order[j]
+                j -= 1
+            order[j + 1] = row
+    while width < end - start:
+        for first in range(start, end, 2 * width):
+            middle = min(first + width, end)
+            last = min(first + 2 * width, end)
+            left, right = first, middle
+            for i in range(last - first):
+                if right == last or (left < middle and keys[order[left]] <= keys[order[right]]):
+                    spare[i] = order[left]
+                    left += 1
+                else:
+                    spare[i] = order[right]
+                    right += 1
+            for i in range(last - first):
+                order[first + i] = spare[i]
+        width *= 2
 
 
 @compiled
-def _count_level(
-    keys: Keys,
-    inner: Keys,
-    order: npt.NDArray[np.int64],
-    device: npt.NDArray[np.int32],
-    time: npt.NDArray[np.int64],
-    fixed: npt.NDArray[np.bool_],
-    phone: npt.NDArray[np.bool_],
-    seen: npt.NDArray[np.int64],
-    mark: int,
-    table: Keys,
-    counts: Counts,
-    used: int,
-) -> tuple[Keys, Counts, int, int]:
-    """Add one account at one level: rows lie in `order` by `keys`, then by `inner`.
-
-    Tenure is summed over the runs of equal `inner` keys within a run of equal `keys`. `seen`
-    holds, for each device of the account, the mark of the last network it was counted on.
-    """
-    entry = np.zeros(8, np.int64)
-    n = order.size
-    i = 0
-    while i < n:
-        key = keys[order[i]]
-        for column in range(entry.size):
-            entry[column] = 0
-        entry[_ACCOUNTS] = 1
-        entry[_FIRST] = np.iinfo(np.int64).max
-        entry[_LAST] = np.iinfo(np.int64).min
-        mark += 1
-        while i < n and keys[order[i]] == key:
-            within = inner[order[i]]
-            first = time[order[i]]
-            last = first
-            while i < n and keys[order[i]] == key and inner[order[i]] == within:
-                row = order[i]
-                entry[_SESSIONS] += 1
-                if fixed[row]:
-                    entry[_FIXED] += 1
-                if phone[row]:
-                    entry[_PHONE] += 1
-                if seen[device[row]] != mark:
-                    seen[device[row]] = mark
-                    entry[_DEVICES] += 1
-                first = min(first, time[row])
-                last = max(last, time[row])
-                i += 1
-            entry[_TENURE] += (last - first) // _SECOND
-            entry[_FIRST] = min(entry[_FIRST], first)
-            entry[_LAST] = max(entry[_LAST], last)
-        if 2 * used >= table.size:
-            table, counts = _grow(table, counts)
-        used += _add(table, counts, key, entry)
-    return table, counts, used, mark
+def _sort_accounts(
+    account_rows: npt.NDArray[np.int64], keys: Keys, order: npt.NDArray[np.int64]
+) -> None:
+    """Sort the rows of each account by their keys, equal ones kept as they lie."""
+    longest = 1
+    for account in range(account_rows.size - 1):
+        longest = max(longest, account_rows[account + 1] - account_rows[account])
+    spare = np.empty(longest, np.int64)
+    for account in range(account_rows.size - 1):
+        _sort_run(keys, order, account_rows[account], account_rows[account + 1], spare)
 
 
 @compiled
 def _count_at(
     level: int,
+    order: npt.NDArray[np.int64],
+    lines: Keys,
+    systems: Keys,
     account_rows: npt.NDArray[np.int64],
     account_devices: npt.NDArray[np.int64],
     device: npt.NDArray[np.int32],
     time: npt.NDArray[np.int64],
     fixed: npt.NDArray[np.bool_],
     phone: npt.NDArray[np.bool_],
-    hi: Keys,
-    lo: Keys,
-    asn: npt.NDArray[np.uint32],
 ) -> tuple[Keys, Counts]:
-    """Hash table of the networks of one level, free where it tells of no account."""
-    accounts = account_rows.size - 1
+    """Hash table of the networks of one level, free where it tells of no account.
+
+    The rows of each account lie in `order` by `lines`, their keys at level 0; for the level of
+    the AS by `systems`, their ASs, first. So the rows of one network are a run, and within it the
+    rows of one line, over which an AS sums its tenure.
+    """
     widest = 1
-    for account in range(accounts):
+    for account in range(account_rows.size - 1):
         widest = max(widest, account_devices[account + 1] - account_devices[account])
-    seen = np.zeros(widest, np.int64)
-    mark = 0
+    counted_on = np.zeros(widest, np.int64)
+    run = 0
     table = np.zeros(1 << 10, np.uint64)
     counts = np.zeros((1 << 10, 8), np.int64)
     used = 0
-    for account in range(accounts):
-        start, end = account_rows[account], account_rows[account + 1]
-        n = end - start
-        keys = np.empty(n, np.uint64)
-        order = np.empty(n, np.int64)
-        if level < 3:
-            for i in range(n):
-                keys[i] = prefix_key(hi[start + i], lo[start + i], level)
-                order[i] = i
-            inner = keys
-            order = _sort(keys, order)
-        else:
-            inner = np.empty(n, np.uint64)
-            known = 0
-            for i in range(n):
-                keys[i] = np.uint64(asn[start + i])
-                inner[i] = prefix_key(hi[start + i], lo[start + i], 0)
-                if asn[start + i] > 0:
-                    order[known] = i
-                    known += 1
-            order = _sort(keys, _sort(inner, order[:known]))
-        table, counts, used, mark = _count_level(
-            keys,
-            inner,
-            order,
-            device[start:end],
-            time[start:end],
-            fixed[start:end],
-            phone[start:end],
-            seen,
-            mark,
-            table,
-            counts,
-            used,
-        )
+    entry = np.zeros(8, np.int64)
+    for account in range(account_rows.size - 1):
+        i, end = account_rows[account], account_rows[account + 1]
+        while i < end:
+            row = order[i]
+            key = cut_key(lines[row], level) if level < 3 else systems[row]
+            line = lines[row]
+            run += 1
+            first = last = line_first = line_last = time[row]
+            sessions = devices = with_fixed = with_phone = tenure = 0
+            while True:
+                sessions += 1
+                with_fixed += fixed[row]
+                with_phone += phone[row]
+                if counted_on[device[row]] != run:
+                    counted_on[device[row]] = run
+                    devices += 1
+                line_first = min(line_first, time[row])
+                line_last = max(line_last, time[row])
+                i += 1
+                row = order[i] if i < end else row
+                within = i < end and key == (
+                    cut_key(lines[row], level) if level < 3 else systems[row]
+                )
+                if not within or (level == 3 and lines[row] != line):
+                    tenure += (line_last - line_first) // _SECOND
+                    first = min(first, line_first)
+                    last = max(last, line_last)
+                    line = lines[row]
+                    line_first = line_last = time[row]
+                if not within:
+                    break
+            if level == 3 and key == _ZERO:
+                continue
+            entry[_ACCOUNTS] = 1
+            entry[_DEVICES] = devices
+            entry[_SESSIONS] = sessions
+            entry[_FIXED] = with_fixed
+            entry[_PHONE] = with_phone
+            entry[_TENURE] = tenure
+            entry[_FIRST] = first
+            entry[_LAST] = last
+            if 2 * used >= table.size:
+                table, counts = _grow(table, counts)
+            used += _add(table, counts, key, entry)
     return table, counts
 
 
@@ -388,10 +377,24 @@ def count_networks(
     -------
     Counted
     """
-    columns = (account_rows, account_devices, device, time, fixed, phone, hi, lo, asn)
+    lines, systems = prefix_keys(hi, lo, 0), asn.astype(np.uint64)
+    order = np.arange(lines.size)
     levels = []
-    for level in range(4):
-        table, counts = _count_at(level, *columns)
+    for level, keys in enumerate((lines, None, None, systems)):
+        if keys is not None:
+            _sort_accounts(account_rows, keys, order)
+        table, counts = _count_at(
+            level,
+            order,
+            lines,
+            systems,
+            account_rows,
+            account_devices,
+            device,
+            time,
+            fixed,
+            phone,
+        )
         used = np.flatnonzero(counts[:, _ACCOUNTS])
         used = used[np.argsort(table[used])]
         levels.append((table[used], counts[used]))

@@ -180,5 +180,6 @@ def find_asn(
         0 where no AS is known.
     """
     found = np.empty(hi.size, np.uint32)
+    hi, lo = np.ascontiguousarray(hi), np.ascontiguousarray(lo)
     _lookup(hi, lo, v4.start, v4.asn, v4.first, v6.start, v6.asn, v6.first, found)
     return found
