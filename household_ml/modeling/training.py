@@ -38,6 +38,7 @@ __all__ = [
     "fit_household_model",
     "leave_one_world_out",
     "split_training_set",
+    "stack_worlds",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -174,6 +175,15 @@ def split_training_set(
     dataset: TrainingSet, *, shares: Sequence[float], seed: int
 ) -> npt.NDArray[np.int8]:
     """Side of each device: its account's, and that of the accounts linked with it.
+
+    Parameters
+    ----------
+    dataset : TrainingSet
+        With D devices.
+    shares : three floats
+        Of accounts on each side, with sum 1.
+    seed : int
+        Of the order in which groups are dealt out.
 
     Returns
     -------
@@ -373,6 +383,13 @@ def leave_one_world_out(
 ) -> dict[str, tuple[Evaluation, Comparison]]:
     """Measure each world with a model trained on all the others.
 
+    Parameters
+    ----------
+    datasets : sequence of TrainingSet
+        At least two worlds, with names of their own.
+    feature_names, monotone, seed, config
+        As in :func:`fit_household_model`.
+
     Returns
     -------
     dict of str to (Evaluation, Comparison)
@@ -409,7 +426,19 @@ def leave_one_world_out(
 
 
 def stack_worlds(datasets: Sequence[TrainingSet]) -> TrainingSet:
-    """Put the devices of several worlds below each other, accounts and groups kept apart."""
+    """Put the devices of several worlds below each other, accounts and groups kept apart.
+
+    Parameters
+    ----------
+    datasets : sequence of TrainingSet
+        At least one world; columns that some of them lack are filled with what leaving them out
+        means.
+
+    Returns
+    -------
+    TrainingSet
+        With a division ``world`` among its slices.
+    """
     accounts, groups, worlds = [], [], []
     next_account = next_group = 0
     for dataset in datasets:

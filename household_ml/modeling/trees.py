@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,9 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["Trees"]
 
 Floats = npt.NDArray[np.float64]
+_Int32 = npt.NDArray[np.int32]
+
+#: roots, steps, feature, threshold, left, missing_left, value
+_Tables = tuple[_Int32, _Int32, _Int32, Floats, _Int32, npt.NDArray[np.bool_], Floats]
 
 #: Rows that one thread takes at a time.
 _CHUNK = 16_384
+
+
+#: Rows that walk down a tree side by side, so that the processor never waits for one of them.
+_ABREAST = 8
 
 
 @compiled
@@ -35,53 +43,59 @@ def _add_log_odds(
     values: Floats,
     bias: float,
     roots: npt.NDArray[np.int32],
-    feature: npt.NDArray[np.int16],
+    steps: npt.NDArray[np.int32],
+    feature: npt.NDArray[np.int32],
     threshold: Floats,
     left: npt.NDArray[np.int32],
     missing_left: npt.NDArray[np.bool_],
     value: Floats,
     out: Floats,
 ) -> None:
-    for row in range(values.shape[0]):
-        total = bias
+    nodes = np.empty(_ABREAST, dtype=np.int32)
+    for start in range(0, values.shape[0], _ABREAST):
+        rows = min(_ABREAST, values.shape[0] - start)
+        for row in range(rows):
+            out[start + row] = bias
         for tree in range(roots.size):
-            node = roots[tree]
-            column = feature[node]
-            while column >= 0:
-                x = values[row, column]
-                if x <= threshold[node] or (x != x and missing_left[node]):
-                    node = left[node]
-                else:
-                    node = left[node] + 1
-                column = feature[node]
-            total += value[node]
-        out[row] = total
+            for row in range(rows):
+                nodes[row] = roots[tree]
+            for _ in range(steps[tree]):
+                for row in range(rows):
+                    node = nodes[row]
+                    x = values[start + row, feature[node]]
+                    goes_left = (x <= threshold[node]) | (np.isnan(x) & missing_left[node])
+                    nodes[row] = left[node] + (1 - np.int32(goes_left))
+            for row in range(rows):
+                out[start + row] += value[nodes[row]]
 
 
 @compiled
 def _add_contributions(
     values: Floats,
     roots: npt.NDArray[np.int32],
-    feature: npt.NDArray[np.int16],
+    steps: npt.NDArray[np.int32],
+    feature: npt.NDArray[np.int32],
     threshold: Floats,
     left: npt.NDArray[np.int32],
     missing_left: npt.NDArray[np.bool_],
     value: Floats,
     out: Floats,
 ) -> None:
-    for row in range(values.shape[0]):
+    nodes = np.empty(_ABREAST, dtype=np.int32)
+    for start in range(0, values.shape[0], _ABREAST):
+        rows = min(_ABREAST, values.shape[0] - start)
         for tree in range(roots.size):
-            node = roots[tree]
-            column = feature[node]
-            while column >= 0:
-                x = values[row, column]
-                before = value[node]
-                if x <= threshold[node] or (x != x and missing_left[node]):
-                    node = left[node]
-                else:
-                    node = left[node] + 1
-                out[row, column] += value[node] - before
-                column = feature[node]
+            for row in range(rows):
+                nodes[row] = roots[tree]
+            for _ in range(steps[tree]):
+                for row in range(rows):
+                    node = nodes[row]
+                    column = feature[node]
+                    x = values[start + row, column]
+                    goes_left = (x <= threshold[node]) | (np.isnan(x) & missing_left[node])
+                    child = left[node] + (1 - np.int32(goes_left))
+                    out[start + row, column] += value[child] - value[node]
+                    nodes[row] = child
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +137,9 @@ class Trees:
     missing_left: npt.NDArray[np.bool_]
     value: Floats
 
+    #: Arrays made for walking, see _walk.
+    _tables: ClassVar[_Tables]
+
     def __post_init__(self) -> None:
         expected = {
             "roots": np.int32,
@@ -155,6 +172,31 @@ class Trees:
             raise ModelFormatError(problems)
         for name in expected:
             getattr(self, name).flags.writeable = False
+        object.__setattr__(self, "_tables", self._walk())
+
+    def _walk(self) -> _Tables:
+        """Arrays to walk without a branch: as many steps for every row, a leaf leads to itself."""
+        steps = np.zeros(self.roots.size, dtype=np.int32)
+        nodes = self.roots
+        tree = np.arange(self.roots.size)
+        while True:
+            inner = self.feature[nodes] >= 0
+            if not inner.any():
+                break
+            nodes, tree = nodes[inner], tree[inner]
+            steps[np.unique(tree)] += 1
+            nodes = np.concatenate([self.left[nodes], self.left[nodes] + 1])
+            tree = np.concatenate([tree, tree])
+        leaf = self.feature < 0
+        return (
+            self.roots,
+            steps,
+            np.where(leaf, 0, self.feature).astype(np.int32),
+            np.where(leaf, np.inf, self.threshold),
+            np.where(leaf, np.arange(leaf.size), self.left).astype(np.int32),
+            leaf | self.missing_left,
+            self.value,
+        )
 
     def _connected(self) -> bool:
         nodes = self.feature.size
@@ -163,8 +205,10 @@ class Trees:
         if self.value.size != nodes or not np.isfinite(self.bias):
             return False
         inner = np.flatnonzero(self.feature >= 0)
+        reached = np.concatenate([self.roots, self.left[inner], self.left[inner] + 1])
         return bool(
-            np.all(self.feature >= -1)
+            np.array_equal(np.sort(reached), np.arange(nodes))
+            and np.all(self.feature >= -1)
             and np.all(self.feature < self.features)
             and np.all(self.left[inner] > inner)
             and np.all(self.left[inner] + 1 < nodes)
@@ -287,11 +331,10 @@ class Trees:
         """
         rows = self._rows(values)
         out = np.empty(rows.shape[0], dtype=np.float64)
-        tables = (self.feature, self.threshold, self.left, self.missing_left, self.value)
 
         def part(start: int) -> None:
             end = start + _CHUNK
-            _add_log_odds(rows[start:end], self.bias, self.roots, *tables, out[start:end])
+            _add_log_odds(rows[start:end], self.bias, *self._tables, out[start:end])
 
         _each_chunk(part, rows.shape[0], threads)
         return out
@@ -322,11 +365,10 @@ class Trees:
         """
         rows = self._rows(values)
         out = np.zeros(rows.shape, dtype=np.float64)
-        tables = (self.feature, self.threshold, self.left, self.missing_left, self.value)
 
         def part(start: int) -> None:
             end = start + _CHUNK
-            _add_contributions(rows[start:end], self.roots, *tables, out[start:end])
+            _add_contributions(rows[start:end], *self._tables, out[start:end])
 
         _each_chunk(part, rows.shape[0], threads)
         return out

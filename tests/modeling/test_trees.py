@@ -148,3 +148,10 @@ def test_categories_and_three_classes_are_refused():
     three = HistGradientBoostingClassifier(max_iter=2, early_stopping=False)
     with pytest.raises(ModelFormatError, match="two classes apart, got 3 classes"):
         Trees.from_estimator(three.fit(values, values[:, 0] % 3))
+
+
+def test_trees_that_share_a_node_are_refused(trees):
+    arrays = {key: array.copy() for key, array in trees.to_arrays().items()}
+    arrays["roots"][1] = arrays["roots"][0]
+    with pytest.raises(ModelFormatError, match="trees must lead from every root to a leaf"):
+        Trees.from_arrays(arrays)
