@@ -393,7 +393,7 @@ def survey(world: World, rng: np.random.Generator) -> Geography:
     """Lay out the regions of a world."""
     market = COUNTRIES[world.country]
     others = [COUNTRIES[code] for code in ABROAD if code != world.country]
-    number = max(int(round(world.regions)), 2)
+    number = max(round(world.regions), 2)
     weight = rng.dirichlet(np.full(number, 3.0))
     zones = sorted({zone for item in (market, *others) for zone in item.zones})
     of_market = (np.cumsum(market.zone_shares) < (np.arange(number)[:, None] + 0.5) / number).sum(1)
@@ -441,7 +441,7 @@ def connect(
     mode = rng.choice(3, size=size, p=world.nat_modes)
     subscribers = world.nat_subscribers * 2.0 ** rng.uniform(-1.0, 1.0, size)
     holding = np.stack(
-        [rng.dirichlet(np.asarray(world.v4_holding) * 3 + 0.01) for _ in range(size)]
+        [rng.dirichlet(np.asarray(world.v4_holding) * 6 + 0.01) for _ in range(size)]
     )
     v6_holding = np.stack(
         [rng.dirichlet(np.asarray(world.v6_holding) * 3 + 0.01) for _ in range(size)]
@@ -461,6 +461,7 @@ def connect(
     mobile = np.full((regions, len(mobiles)), -1, dtype=np.int64)
     mobile_share = np.array([item.share for _, item in mobiles])
     mobile_share = mobile_share * np.exp(rng.normal(0, 0.05 + world.isp_share_noise, len(mobiles)))
+    areas = max(round(world.mobile_areas), 1)
     for region in range(regions):
         number = int(geography.country[region])
         country = countries[number]
@@ -484,8 +485,10 @@ def connect(
             asn = country.campuses[int(rng.integers(len(country.campuses)))]
             campus[region, at] = ask((asn,), float(rng.integers(16, 200)), compact=True)
         for at, (of, item) in enumerate(mobiles):
-            if of == number:
+            if of == number and (number > 0 or region < areas):
                 mobile[region, at] = ask(item.asns, world.mobile_pool, compact=True)
+            elif of == number:
+                mobile[region, at] = mobile[region % areas, at]
     vpn = []
     for at in range(30):
         asns = HOSTING if at < 24 else RELAYS

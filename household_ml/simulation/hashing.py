@@ -7,8 +7,9 @@ same draw on every run, in every chunk, in any order.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
+
+from household_ml.compiling import compiled
 
 __all__ = ["hex_ids", "mix", "mix_scalar", "uniform"]
 
@@ -47,13 +48,13 @@ def mix(*parts: ArrayLike) -> U64:
     return state
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def mix_scalar(state: int, part: int) -> int:
+@compiled
+def mix_scalar(state: np.uint64, part: int) -> np.uint64:
     """Add one part to a running mix; from 0, the same numbers as `mix`, in compiled code."""
-    state = np.uint64(state) + np.uint64(part) + np.uint64(0x9E3779B97F4A7C15)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+    mixed = np.uint64(state) + np.uint64(part) + np.uint64(_GOLDEN)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_M1)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_M2)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 def uniform(*parts: ArrayLike) -> NDArray[np.float64]:

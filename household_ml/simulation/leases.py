@@ -75,7 +75,7 @@ def _current(first: I64, at: I64, line: I64, minute: I64) -> I64:
 
 @compiled
 def _draw(seed: int, line: int, turn: int, salt: int) -> float:
-    state = mix_scalar(mix_scalar(mix_scalar(mix_scalar(0, seed), line), turn), salt)
+    state = mix_scalar(mix_scalar(mix_scalar(mix_scalar(np.uint64(0), seed), line), turn), salt)
     return np.float64(np.uint64(state) >> np.uint64(11)) * 2.0**-53
 
 
@@ -171,7 +171,9 @@ def _allocate(
         draw = _draw(seed, line, turn_of[event], 5)
         chosen = -1
         for attempt in range(64):
-            state = mix_scalar(mix_scalar(mix_scalar(mix_scalar(0, seed), line), turn_of[event]), 6)
+            state = mix_scalar(
+                mix_scalar(mix_scalar(mix_scalar(np.uint64(0), seed), line), turn_of[event]), 6
+            )
             state = mix_scalar(state, attempt)
             at_network = np.int64(np.uint64(state) % np.uint64(networks))
             host = np.int64((np.uint64(state) >> np.uint64(32)) % np.uint64(width))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
@@ -21,6 +22,7 @@ from household_ml.simulation.population import (
     COMPUTER,
     CONSOLE,
     FALLBACK,
+    HOTEL,
     HOTSPOT,
     OTHER,
     PHONE,
@@ -41,9 +43,14 @@ Bools = NDArray[np.bool_]
 
 #: Weight of each local hour [A], built to meet 15 % in 0-6 h and the peak of 20-23 h [S2].
 HOUR_WEIGHTS = np.array(
-    "5 3.5 2.5 1.7 1.2 1.1 1.2 1.6 2 2.3 2.6 2.9 3.6 3.9 3.8 3.7 3.9 4.5 5.4 6.7 8.6 10 9.6 8.7".split(),
-    dtype=np.float64,
-)  # fmt: skip
+    [
+        *(5.0, 3.5, 2.5, 1.7, 1.2, 1.1, 1.2, 1.6, 2.0, 2.3, 2.6, 2.9),
+        *(3.6, 3.9, 3.8, 3.7, 3.9, 4.5, 5.4, 6.7, 8.6, 10.0, 9.6, 8.7),
+    ]
+)
+
+#: Of those hours, the share of sittings that school and work leave [D], on weekdays and weekends.
+_LEFT_BY_DAY = np.array([1.3] * 6 + [1.0] * 3 + [0.72] * 8 + [1.0] * 7)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,6 +99,7 @@ class Plays:
     on_trip: Bools
 
 
+@lru_cache(maxsize=8)
 def _offsets(zones: tuple[str, ...], start: str, days: int) -> I64:
     """Minutes ahead of UTC at noon, shape (zones, days + 2), from the day before the first."""
     first = datetime.datetime.fromisoformat(start) - datetime.timedelta(hours=12)
@@ -108,7 +116,7 @@ def _offsets(zones: tuple[str, ...], start: str, days: int) -> I64:
 
 @compiled
 def _hand(seed: int, first: int, second: int, third: int) -> float:
-    state = mix_scalar(mix_scalar(mix_scalar(mix_scalar(0, seed), first), second), third)
+    state = mix_scalar(mix_scalar(mix_scalar(mix_scalar(np.uint64(0), seed), first), second), third)
     return np.float64(np.uint64(state) >> np.uint64(11)) * 2.0**-53
 
 
@@ -215,7 +223,8 @@ def _sit_down(
     """Who sits down when and where; people numbered within the chunk."""
     world, days, table = population.world, population.days, population.people
     size = len(people)
-    weekend = np.where(lives.day_of_week >= 5, world.weekend, 1.0)
+    # weekday plays that school and work prevent make up for the rest of the difference
+    weekend = np.where(lives.day_of_week >= 5, world.weekend * 0.93, 1.0)
     # single plays on phones, rows of episodes on TVs
     per_sitting = 0.62 * world.plays_in_a_row + 0.38 * min(world.plays_in_a_row, 1.25)
     rate = table.plays[people][:, None] * (weekend / weekend.mean())[None, :] / per_sitting
@@ -237,9 +246,8 @@ def _sit_down(
     at = np.concatenate([np.repeat(when, count), forced_when])
     is_forced = np.arange(len(person)) >= len(person) - len(forced_who)
 
-    hour = rng.choice(24, len(person), p=HOUR_WEIGHTS / HOUR_WEIGHTS.sum()) + rng.random(
-        len(person)
-    )
+    odds = HOUR_WEIGHTS / _LEFT_BY_DAY
+    hour = rng.choice(24, len(person), p=odds / odds.sum()) + rng.random(len(person))
     hour = (hour + table.shift[people][person]) % 24.0
     hour = np.where(is_forced, 12.0 + 9.0 * rng.random(len(person)), hour)
     late = hour < 5.0
@@ -299,7 +307,9 @@ def _tv_chance(population: Population, people: I64, sittings: _Sittings) -> F64:
     aim = np.clip(world.tv_play_share * 1.06, 0.0, 0.97)
     chance = np.where(table.phone_centric[people], aim * 0.35, aim)[sittings.person]
     kind = population.places.kind[sittings.place]
-    return np.where(kind >= 2, chance * 0.8, chance)
+    away = kind >= HOTEL
+    result: F64 = np.where(away, chance * 0.8, chance)
+    return result
 
 
 def _travel_shares(world: World) -> F64:
@@ -346,7 +356,7 @@ def _line_of(
     phone = kind == PHONE
     tablet_sim = (kind == TABLET) & (uniform(device, 63) < 0.25)
     away = np.where(at_usual, world.cellular_home, world.cellular_away)
-    at_work = (places.kind[at] >= 2) & (places.kind[at] != CAFE)
+    at_work = (places.kind[at] >= HOTEL) & (places.kind[at] != CAFE)
     away = np.where(at_work, np.maximum(away, 0.4), away)
     chance = np.where(phone, away, np.where(tablet_sim, away * 0.5, 0.0))
     only = people.cellular_only[person] & (devices.owner[device] >= 0)
@@ -410,7 +420,8 @@ def play_chunk(population: Population, accounts: tuple[int, int], chunk: int) ->
     owned = rows[devices.owner[rows] >= 0]
     fixed = rows[devices.owner[rows] < 0]
     own_first, own = _groups(devices.owner[owned] - begin, len(people), owned)
-    fixed_first, stays = _groups(devices.account[fixed] - accounts[0], accounts[1] - accounts[0], fixed)  # fmt: skip
+    homes = accounts[1] - accounts[0]
+    fixed_first, stays = _groups(devices.account[fixed] - accounts[0], homes, fixed)
     device = _choose(
         sat.person,
         table.household[people][sat.person],

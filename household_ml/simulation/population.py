@@ -446,7 +446,7 @@ class _Town:
         )
         who = np.repeat(np.arange(size), persons)
         number = np.arange(len(who)) - np.repeat(np.cumsum(persons) - persons, persons)
-        grown_up = rng.random(len(who)) < 0.12
+        grown_up = rng.random(len(who)) < 0.25
         weight = rng.gamma(1.5, 1.0, len(who)) + 0.05
         weight /= np.bincount(who, weight)[who]
         joins = (number == 1) & (rng.random(len(who)) < world.joiners_a_year * self.days / 365)
@@ -472,26 +472,28 @@ class _Town:
             profile=np.where(rng.random(len(who)) < world.shared_profiles, 0, number),
         )
         self.joined = residents[joins]
-        self._two_dwellings(residents, who, region)
+        self._two_dwellings(residents, who, region, number < 2)
 
     def _kin_regions(self, region: I64) -> I64:
         near = self.rng.random(len(region)) < 0.45
         return np.where(near, region, self._home_region(len(region)))
 
     def _isp_of(self, place: I64) -> I64:
-        return self.lines.column("isp")[self.places["line"][place]]
+        isp: I64 = self.lines.column("isp")[self.places["line"][place]]
+        return isp
 
-    def _two_dwellings(self, residents: I64, account: I64, region: I64) -> None:
+    def _two_dwellings(self, residents: I64, account: I64, region: I64, first_two: Bools) -> None:
         """Students, weekday workers and children in alternating custody."""
         rng, world = self.rng, self.world
         adult = self.people["adult"][residents]
         alone = np.bincount(account)[account] == 1
-        draw, kind = rng.random(len(residents)), rng.random(len(residents))
-        two = adult & ~alone & (draw < world.dual_adults)
-        single = adult & alone & (draw < world.dual_adults * 0.3)
-        # those who live with their parents study, others work elsewhere on weekdays
-        alternates = np.where(two & (kind < 0.55), STUDENT, ONE_DWELLING)
-        alternates = np.where((two & (kind >= 0.55)) | single, WEEKDAY_WORKER, alternates)
+        draw = rng.random(len(residents))
+        # of the adults with two dwellings many are those with a second home; the others are
+        # grown-up children who study (26 % at the age of 18 [S]) and weekday workers
+        young = adult & ~first_two
+        works = adult & first_two & (draw < world.dual_adults * np.where(alone, 0.15, 0.35))
+        alternates = np.where(young & (draw < 2.4 * world.dual_adults), STUDENT, ONE_DWELLING)
+        alternates = np.where(works, WEEKDAY_WORKER, alternates)
         alternates = np.where(~adult & (draw < world.dual_minors), ALTERNATING, alternates)
         away = np.flatnonzero(alternates != ONE_DWELLING)
         where = self._home_region(len(away))
@@ -759,11 +761,11 @@ class _Town:
         # outside homes
         house, place = self.outside_house, self.outside_homes
         of = households["account"][house]
-        number = (rng.random(len(house)) < 0.8) * (
+        sets = np.where(rng.random(len(house)) < 0.8, 1, 0) * (
             1 + np.minimum(rng.poisson(0.4 * world.tvs_per_home, len(house)), 2)
         )
-        number = np.maximum(number, households["tv_only"][house])
-        rows = np.repeat(np.arange(len(house)), number)
+        sets = np.maximum(sets, households["tv_only"][house])
+        rows = np.repeat(np.arange(len(house)), sets)
         born = np.where(self.outside_left[rows] < NEVER, self.outside_left[rows], 0)
         self._fixed(of[rows], house[rows], place[rows], born=born)
         # other places: students' rooms, the other parent, hotels, friends' TVs, thieves' homes

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -116,7 +117,7 @@ def _chunk_tables(
         ),
         "ip": format_addresses(plays.hi[order], plays.lo[order]).cast(pa.string()),
         "asn": pa.array(asn.astype(np.int64), mask=null(world.null_asn, 96) | (asn == 0)),
-        "device_type": pa.array(np.array(types.to_pandas()), pa.string(), mask=no_type),
+        "device_type": pc.if_else(pa.array(no_type), pa.scalar(None, pa.string()), types),
         "country": pa.array(
             np.array(codes, dtype=object)[plays.country[order]],
             pa.string(),
@@ -137,8 +138,11 @@ def _chunk_tables(
 
 
 def _label_table(
-    population: Population, labels: DeviceLabels, bounds: tuple[int, int], account_ids: NDArray[np.str_]
-) -> pa.Table:  # fmt: skip
+    population: Population,
+    labels: DeviceLabels,
+    bounds: tuple[int, int],
+    account_ids: NDArray[np.str_],
+) -> pa.Table:
     ids = _ids(population, labels.device, 92)
     order = np.argsort(ids, kind="stable")
     account = population.devices.account[labels.device] - bounds[0]

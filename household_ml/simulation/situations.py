@@ -90,7 +90,8 @@ def label_devices(population: Population, plays: Plays) -> DeviceLabels:
     recent = plays.second >= (population.days - 14) * DAY * 60
     travelled = np.bincount(at, plays.on_trip & recent, len(device)) > 0
     joined = (role == RESIDENT) & ~fixed & (people.switched[person] <= last)
-    moved = (accounts.moved[account] <= last) | (joined & (people.home[person] != accounts.home[account]))  # fmt: skip
+    moved_in = joined & (people.home[person] != accounts.home[account])
+    moved = (accounts.moved[account] <= last) | moved_in
     isp_changed = (places.changed[home] <= last * DAY) | (
         places.changed[accounts.home[account]] <= last * DAY
     )

@@ -140,7 +140,7 @@ class World:
         0.12, 0.0, 0.3, "A", "kin who only have a TV on the account: the grandparents"
     )
     outside_activity: float = _parameter(
-        0.8, 0.3, 1.3, "A", "plays of an outside household, relative to the owner's"
+        0.4, 0.15, 0.9, "A", "plays of an outside household, relative to the owner's"
     )
     visits_in_town: float = _parameter(
         0.5, 0.0, 2.0, "A", "visits a month that outsiders of the same city pay the owner"
@@ -251,7 +251,10 @@ class World:
 
     # phones and mobile lines
     mobile_pool: float = _parameter(
-        1024, 256, 4096, "A", "addresses of a mobile operator per region", scale="log"
+        1024, 256, 4096, "A", "addresses of a mobile operator per area", scale="log"
+    )
+    mobile_areas: float = _parameter(
+        3, 1, 12, "A", "areas of a country with a mobile egress of their own", scale="log"
     )
     mobile_hold_h: float = _parameter(
         0.0, 0.0, 12.0, "A", "hours a phone keeps its cellular address; 0 = one play"
@@ -418,12 +421,12 @@ def parameter_table() -> str:
         note = item.metadata
         if note["scale"] == "kept":
             continue
-        default: object = item.default
+        default: Any = item.default
         if note["scale"] == "shares":
-            default = " / ".join(f"{share:g}" for share in item.default)  # type: ignore[union-attr]
+            default = " / ".join(f"{share:g}" for share in default)
             tested = f"Dirichlet, {note['spread']:g}"
         else:
-            default = f"{item.default:g}"  # type: ignore[str-format]
+            default = f"{default:g}"
             tested = f"{note['low']:g} to {note['high']:g}"
         meaning = note["meaning"] + (f" ({note['source']})" if note["source"] else "")
         rows.append(f"| `{item.name}` | {default} | {tested} | [{note['mark']}] | {meaning} |")
