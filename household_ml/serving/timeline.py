@@ -10,6 +10,7 @@ import numpy.typing as npt
 from jinja2 import Environment, PackageLoader
 
 from household_ml.features import assign_places
+from household_ml.modeling.plots import COLOURS
 from household_ml.schema import DEVICE_TYPES
 from household_ml.sessions import Sessions
 
@@ -23,10 +24,9 @@ __all__ = ["NO_SESSION", "Timeline", "compute_timeline", "plot_timeline", "telli
 #: Cell of a day without a session.
 NO_SESSION = -2
 
-#: Colours of places, home first; a place beyond the last takes the last. Told apart by people
-#: who confuse red and green, and in grey print by their lightness (after Okabe and Ito).
-_COLOURS = ("#0b5fa5", "#e69f00", "#cc79a7", "#009e73", "#56b4e9", "#a65628")
-_NOWHERE = "#b8b8b8"
+#: Colours of places, home first; a place beyond the last takes the last.
+_COLOURS = (COLOURS[0], COLOURS[4], COLOURS[3], COLOURS[2], COLOURS[5], COLOURS[1])
+_NOWHERE = "#b4b4b4"
 
 _MINUTE_US = 60_000_000
 _DAY_US = 1_440 * _MINUTE_US

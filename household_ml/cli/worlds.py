@@ -1,0 +1,47 @@
+"""The command that simulates."""
+
+from __future__ import annotations
+
+import click
+
+__all__ = ["simulate"]
+
+
+@click.command()
+@click.option("--out", metavar="DIR", required=True, help="Folder to write.")
+@click.option(
+    "--world",
+    metavar="NAME",
+    default="fr",
+    show_default=True,
+    help="fr, us, de, daily_renumbering, carrier_nat, mobile_first, evaders, messy, "
+    "moves_and_holidays or br; NAME~SEED draws its parameters anew.",
+)
+@click.option("--accounts", type=int, default=2000, show_default=True, help="Accounts to simulate.")
+@click.option(
+    "--days", type=int, default=90, show_default=True, help="Days of history, at least 7."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
+@click.option("--truth", is_flag=True, help="Also write the true line and place of every session.")
+def simulate(out: str, world: str, accounts: int, days: int, seed: int, truth: bool) -> None:
+    r"""Write simulated sessions, accounts and labels, with the situation of every device.
+
+    \b
+    household-ml simulate --out world --accounts 500
+    household-ml train --data world --out model
+    """
+    from household_ml.serving.progress import Progress
+    from household_ml.simulation import write_world
+
+    with Progress("simulating", accounts) as progress:
+        rows = write_world(
+            out,
+            world,
+            accounts,
+            days,
+            seed,
+            truth=truth,
+            progress=lambda done, _: progress.advance(done - progress.done),
+        )
+    told = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    click.echo(f"{told} in {out}")
