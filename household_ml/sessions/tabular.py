@@ -24,6 +24,7 @@ __all__ = ["Kind", "Tabular", "in_memory", "kind_of", "open_tabular"]
 Kind = Literal["parquet", "arrow", "csv", "json", "empty", "other"]
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_NO_ROWS = ("Empty CSV", "Could not skip initial")
 _DELIMITERS = (",", ";", "\t", "|")
 
 
@@ -203,7 +204,7 @@ def _open_csv(stored: Stored) -> Tabular:
             except pa.ArrowInvalid as error:
                 if "UTF8" in str(error):
                     raise _not_utf8(stored.name) from error
-                if "Empty CSV" not in str(error):
+                if not any(told in str(error) for told in _NO_ROWS):
                     raise _damaged(stored.name, "CSV", error) from error
                 empty = pa.array([], pa.large_string())
                 table, damaged = pa.table([empty] * len(wanted), names=list(wanted)), {}

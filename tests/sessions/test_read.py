@@ -14,7 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from household_ml.errors import FormatError, InputError, ParameterError, SchemaError
+from household_ml.errors import (
+    FormatError,
+    InputError,
+    NoSessionsError,
+    ParameterError,
+    SchemaError,
+)
 from household_ml.sessions import Sessions, SessionsWarning, read_sessions
 from tests.sessions.histories import NOW, frame
 
@@ -247,6 +253,23 @@ def test_a_cut_parquet_file_is_damaged(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(FormatError, match=r"s\.parquet must be a whole Parquet file"):
         read(path)
+
+
+@pytest.mark.parametrize("rows", ["", "\n"])
+def test_a_header_alone_has_no_rows(tmp_path: Path, rows: str) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("account_id,device_id,started_at,ip" + rows)
+    with pytest.raises(NoSessionsError, match="got 0 rows in, 0 used, 0 rejected"):
+        read(path)
+
+
+def test_line_breaks_within_quotes_are_part_of_the_value(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    rows = [f'a,"tv\n{number % 3}",2026-03-01T20:{number:02d}Z,8.8.8.8' for number in range(60)]
+    path.write_text("\n".join(["account_id,device_id,started_at,ip", *rows, "a,b"]))
+    sessions = read(path)
+    assert sessions.device_id.to_pylist() == ["tv\n0", "tv\n1", "tv\n2"]
+    assert sessions.reading.rejected_by_reason == {"row_damaged": 1}
 
 
 def test_two_columns_of_one_name(tmp_path: Path) -> None:

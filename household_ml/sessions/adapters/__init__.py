@@ -69,7 +69,7 @@ def choose(files: Sequence[File], name: str | None = None) -> Form:
     raise FormatError(
         Problem(
             f"sessions must be in a format that is recognised ({told})",
-            "; ".join(seen) + ("; ..." if len(files) > 5 else ""),
+            ("; ".join(seen) or "no file") + ("; ..." if len(files) > 5 else ""),
             "Rename the columns, or name the format with format= or --format.",
         )
     )
@@ -79,5 +79,7 @@ def _seen(file: File) -> str:
     if file.tabular is None:
         return f"{file.name} ({file.kind})"
     names = file.tabular.names
+    if not names:
+        return f"{file.name} without columns"
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
     return f"{file.name} with the columns {shown}"

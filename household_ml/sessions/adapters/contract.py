@@ -12,7 +12,7 @@ from household_ml.schema import SESSIONS
 from household_ml.sessions.adapters.form import Adapted, File, Form, tables_with
 from household_ml.sessions.raw import RawSessions
 
-__all__ = ["CONTRACT", "near_name"]
+__all__ = ["CONTRACT", "looks_like_sessions", "near_name"]
 
 _ALIASES = {
     "account_id": ("account", "accountid", "subscriptionid", "customerid", "userid"),
