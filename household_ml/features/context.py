@@ -111,7 +111,7 @@ def fill_context(
 def _main_node(
     history: History, level1: npt.NDArray[np.uint64]
 ) -> tuple[int, np.uint64, np.uint64]:
-    """Most used address, /24 or /56, and operator of the account."""
+    """Most used address, /24 or /56, and operator of the account; of equal ones the first seen."""
     nodes = history.nodes
     k = nodes.is4.size
     main = 0
@@ -124,6 +124,7 @@ def _main_node(
         values = nodes.carrier if by_carrier == 1 else level1
         order = np.argsort(values, kind="mergesort")
         best = np.int64(-1)
+        earliest = k
         start = 0
         while start < k:
             stop = start
@@ -131,8 +132,9 @@ def _main_node(
             while stop < k and values[order[stop]] == values[order[start]]:
                 total += nodes.sessions[order[stop]]
                 stop += 1
-            if total > best:
-                best = total
+            # Nodes are in order of first use, and a stable sort keeps that order in a group.
+            if total > best or (total == best and order[start] < earliest):
+                best, earliest = total, order[start]
                 if by_carrier == 1:
                     carrier = values[order[start]]
                 else:
@@ -163,11 +165,14 @@ def fill_rules(history: History, out: npt.NDArray[np.float64]) -> None:
             level1[u] |= np.uint64(1 << 63)
     main, prefix, carrier = _main_node(history, level1)
     television = -1
-    most = 0
+    most = earliest_row = 0
     for d in range(devices):
         size = history.device_start[d + 1] - history.device_start[d]
-        if history.fixed[history.device_rows[history.device_start[d]]] and size > most:
-            television, most = d, size
+        first_row = history.device_rows[history.device_start[d]]
+        if history.fixed[first_row] and (
+            size > most or (size == most and first_row < earliest_row)
+        ):
+            television, most, earliest_row = d, size, first_row
     on_television = np.zeros(k, np.bool_)
     users = np.full((k, 2), -1, np.int32)
     for i in range(n):

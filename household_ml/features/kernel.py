@@ -16,6 +16,7 @@ from household_ml.features.context import fill_context, fill_rules
 from household_ml.features.elsewhere import fill_elsewhere
 from household_ml.features.history import Columns, read_history
 from household_ml.features.presence import fill_presence
+from household_ml.features.ties import has_ties, settle_ties, take_rows
 
 __all__ = ["place_sessions", "score_columns"]
 
@@ -53,31 +54,50 @@ def score_columns(
     """
     for account in range(begin, end):
         first, stop = account_rows[account], account_rows[account + 1]
-        device = account_devices[account]
-        devices = account_devices[account + 1] - device
-        history = read_history(columns, first, stop, devices, as_of)
-        anchors = find_anchors(history)
-        company = find_company(history, columns, first)
-        out = values[device : device + devices]
-        out[:] = np.nan
-        for d in range(devices):
-            fill_presence(history, d, out[d])
-            fill_colocation(history, anchors, d, out[d])
-            fill_elsewhere(history, d, out[d])
-            fill_company(history, columns, first, company, d, out[d])
-        fill_context(history, columns, first, out)
-        fill_rules(history, out)
-        _fill_place(
-            history.place,
-            history.device_rows,
-            history.device_start,
-            history.places.claim.size,
-            device_place[device : device + devices],
-        )
-        last_home_at[device : device + devices] = np.iinfo(np.int64).min
-        for i in range(stop - first):
-            if history.place[i] == 0:
-                last_home_at[device + history.device[i]] = columns.started_at[first + i]
+        begin_device, end_device = account_devices[account], account_devices[account + 1]
+        out = values[begin_device:end_device]
+        place = device_place[begin_device:end_device]
+        last_home = last_home_at[begin_device:end_device]
+        if has_ties(columns.started_at, first, stop):
+            settled = take_rows(columns, settle_ties(columns, first, stop))
+            _score_account(settled, 0, stop - first, as_of, out, place, last_home)
+        else:
+            _score_account(columns, first, stop, as_of, out, place, last_home)
+
+
+@compiled
+def _score_account(
+    columns: Columns,
+    first: int,
+    stop: int,
+    as_of: int,
+    out: npt.NDArray[np.float64],
+    device_place: npt.NDArray[np.int32],
+    last_home_at: npt.NDArray[np.int64],
+) -> None:
+    devices = device_place.size
+    history = read_history(columns, first, stop, devices, as_of)
+    anchors = find_anchors(history)
+    company = find_company(history, columns, first)
+    out[:] = np.nan
+    for d in range(devices):
+        fill_presence(history, d, out[d])
+        fill_colocation(history, anchors, d, out[d])
+        fill_elsewhere(history, d, out[d])
+        fill_company(history, columns, first, company, d, out[d])
+    fill_context(history, columns, first, out)
+    fill_rules(history, out)
+    _fill_place(
+        history.place,
+        history.device_rows,
+        history.device_start,
+        history.places.claim.size,
+        device_place,
+    )
+    last_home_at[:] = np.iinfo(np.int64).min
+    for i in range(stop - first):
+        if history.place[i] == 0:
+            last_home_at[history.device[i]] = columns.started_at[first + i]
 
 
 @compiled
@@ -137,30 +157,55 @@ def place_sessions(
     for account in range(account_rows.size - 1):
         first, stop = account_rows[account], account_rows[account + 1]
         devices = account_devices[account + 1] - account_devices[account]
-        history = read_history(columns, first, stop, devices, as_of)
         place_start[account] = count
-        places = history.places
-        votes = np.zeros(places.claim.size)
-        for p in range(places.claim.size):
-            row = evidence[count + p]
-            row[0] = places.claim[p]
-            row[1] = places.devices[p]
-            row[2] = places.fixed_devices[p]
-            row[3] = places.sessions[p]
-            row[4] = places.days[p]
-            row[5] = places.nights[p]
-            row[6] = places.networks[p]
-            row[7] = places.first[p]
-            row[8] = places.last[p]
-            row[9] = 0.0
-        for i in range(stop - first):
-            p = history.place[i]
-            place[first + i] = p
-            if p >= 0:
-                asn = np.float64(columns.asn[first + i])
-                if votes[p] == 0.0:
-                    evidence[count + p, 9] = asn
-                votes[p] += 1.0 if evidence[count + p, 9] == asn else -1.0
-        count += places.claim.size
+        if has_ties(columns.started_at, first, stop):
+            order = settle_ties(columns, first, stop)
+            settled = take_rows(columns, order)
+            found = np.empty(stop - first, np.int32)
+            count += _place_account(
+                settled, 0, stop - first, devices, as_of, found, evidence[count:]
+            )
+            for i in range(stop - first):
+                place[order[i]] = found[i]
+        else:
+            count += _place_account(
+                columns, first, stop, devices, as_of, place[first:stop], evidence[count:]
+            )
     place_start[account_rows.size - 1] = count
     return count
+
+
+@compiled
+def _place_account(
+    columns: Columns,
+    first: int,
+    stop: int,
+    devices: int,
+    as_of: int,
+    place: npt.NDArray[np.int32],
+    evidence: npt.NDArray[np.float64],
+) -> int:
+    history = read_history(columns, first, stop, devices, as_of)
+    places = history.places
+    votes = np.zeros(places.claim.size)
+    for p in range(places.claim.size):
+        row = evidence[p]
+        row[0] = places.claim[p]
+        row[1] = places.devices[p]
+        row[2] = places.fixed_devices[p]
+        row[3] = places.sessions[p]
+        row[4] = places.days[p]
+        row[5] = places.nights[p]
+        row[6] = places.networks[p]
+        row[7] = places.first[p]
+        row[8] = places.last[p]
+        row[9] = 0.0
+    for i in range(stop - first):
+        p = history.place[i]
+        place[i] = p
+        if p >= 0:
+            asn = np.float64(columns.asn[first + i])
+            if votes[p] == 0.0:
+                evidence[p, 9] = asn
+            votes[p] += 1.0 if evidence[p, 9] == asn else -1.0
+    return places.claim.size

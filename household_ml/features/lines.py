@@ -3,8 +3,10 @@
 A line shows a new address when it is renumbered, and two at once where it speaks both IPv4 and
 IPv6. Nodes are joined when a device carries over from one to the other on the same operator,
 fixed devices counting most, and are kept apart where their uses interleave: a private line has
-one address of a family at a time. Lines are then joined into a place when a fixed device was
-used on both (a change of operator, a second line, a house move).
+one address of a family at a time. Behind carrier NAT it has many, so there the addresses that a
+device has mostly to itself are one line. What one line ends with and another begins with in the
+same region is one, too. Lines are then joined into a place when a fixed device was used on both
+(a second line, a change of operator), or when all use went from one to the other (a house move).
 """
 
 from __future__ import annotations
@@ -19,11 +21,19 @@ __all__ = ["join_lines", "join_places"]
 
 _HOUR = 3600
 #: Weight of one carry-over by a fixed device, by a carried one, and what is added when it
-#: changes the family within half a day or stays within a /24 or /56.
-_FIXED, _CARRIED, _OTHER_FAMILY, _SAME_PREFIX = 1.0, 0.35, 0.4, 0.3
+#: changes the family within half a day or stays within a /24 or /56: in twentieths, since sums of
+#: whole numbers are the same in any order.
+_FIXED, _CARRIED, _OTHER_FAMILY, _SAME_PREFIX = 20, 7, 8, 6
+#: Two addresses in one /56 are one line, whoever used them.
+_ONE_LINE = 60
+#: Carry-overs by fixed devices that outweigh an interleaved use.
+_CERTAIN = 40
 #: A node that more accounts than this hold at once is carrier NAT: interleaved use of several
 #: such addresses is then normal on one line, and only fixed devices can tell.
 _SHARED = 1.6
+#: A device has moved when it was used this often in a row on the old line and on the new one;
+#: for so many seconds both lines may be in use.
+_MOVED, _MOVING = 4, 3 * 86400
 
 
 @compiled
@@ -35,14 +45,16 @@ def _root(parent: npt.NDArray[np.int32], u: int) -> int:
 
 
 @compiled
-def _interleaved(nodes: Nodes, follow: npt.NDArray[np.int32], a: int, b: int) -> bool:
+def _interleaved(
+    nodes: Nodes, follow: npt.NDArray[np.int32], a: int, b: int, shared_too: bool
+) -> bool:
     i = a
     while i >= 0:
-        if nodes.concurrency[i] < _SHARED:
+        if shared_too or nodes.concurrency[i] < _SHARED:
             j = b
             while j >= 0:
                 if (
-                    nodes.concurrency[j] < _SHARED
+                    (shared_too or nodes.concurrency[j] < _SHARED)
                     and nodes.is4[i] == nodes.is4[j]
                     and nodes.carrier[i] == nodes.carrier[j]
                     and nodes.first[i] < nodes.last[j]
@@ -62,12 +74,12 @@ def _carry_overs(
     device_rows: npt.NDArray[np.int32],
     device_start: npt.NDArray[np.int32],
     fixed: npt.NDArray[np.bool_],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Pairs of nodes that a device carried over between: key, weight, by a fixed device."""
     k = nodes.is4.size
     room = node.size + k + 1
     key = np.empty(room, np.int64)
-    weight = np.empty(room)
+    weight = np.empty(room, np.int64)
     by_fixed = np.zeros(room, np.bool_)
     count = 0
     order = np.argsort(nodes.carrier, kind="mergesort")
@@ -110,7 +122,7 @@ def _carry_overs(
             and count < room
         ):
             key[count] = np.int64(min(u, v)) * k + max(u, v)
-            weight[count] = 3.0
+            weight[count] = _ONE_LINE
             by_fixed[count] = True
             count += 1
     return key[:count], weight[:count], by_fixed[:count]
@@ -155,8 +167,8 @@ def join_lines(
     order = np.argsort(key, kind="mergesort")
     pairs = 0
     pair = np.empty(key.size, np.int64)
-    total = np.zeros(key.size)
-    total_fixed = np.zeros(key.size)
+    total = np.zeros(key.size, np.int64)
+    total_fixed = np.zeros(key.size, np.int64)
     for rank in range(key.size):
         i = order[rank]
         if rank == 0 or key[i] != pair[pairs - 1]:
@@ -165,26 +177,112 @@ def join_lines(
         total[pairs - 1] += weight[i]
         if by_fixed[i]:
             total_fixed[pairs - 1] += weight[i]
-    strongest = np.argsort(-(total[:pairs] + 2.0 * total_fixed[:pairs]), kind="mergesort")
+    strongest = np.argsort(-(total[:pairs] + 2 * total_fixed[:pairs]), kind="mergesort")
     for e in strongest:
         u, v = pair[e] // k, pair[e] % k
         a, b = _root(parent, u), _root(parent, v)
         if a == b:
             continue
-        if total_fixed[e] < 2.0:
-            if total_fixed[e] == 0.0 and (
-                nodes.concurrency[u] >= _SHARED or nodes.concurrency[v] >= _SHARED
-            ):
-                continue
-            if _interleaved(nodes, follow, a, b):
-                continue
+        if total_fixed[e] < _CERTAIN and _interleaved(nodes, follow, a, b, total_fixed[e] == 0):
+            continue
         low, high = min(a, b), max(a, b)
         parent[high] = low
         follow[tail[low]] = high
         tail[low] = tail[high]
+    _join_pools(node, nodes, device_rows, device_start, parent)
+    _join_successors(nodes, parent)
     for u in range(k):
         parent[u] = _root(parent, u)
     return parent
+
+
+@compiled
+def _join_pools(
+    node: npt.NDArray[np.int32],
+    nodes: Nodes,
+    device_rows: npt.NDArray[np.int32],
+    device_start: npt.NDArray[np.int32],
+    parent: npt.NDArray[np.int32],
+) -> None:
+    """Join the carrier-NAT addresses of one operator that one device has mostly to itself."""
+    k = parent.size
+    own = np.zeros(k, np.int32)
+    for d in range(device_start.size - 1):
+        begin, end = device_start[d], device_start[d + 1]
+        for position in range(begin, end):
+            own[node[device_rows[position]]] += 1
+        for position in range(begin, end):
+            u = node[device_rows[position]]
+            if own[u] == 0 or nodes.kind[u] != 0 or not _mostly(nodes, own, u):
+                continue
+            pool = 0
+            first = -1
+            for other in range(position, end):
+                v = node[device_rows[other]]
+                if (
+                    own[v] > 0
+                    and nodes.kind[v] == 0
+                    and nodes.carrier[v] == nodes.carrier[u]
+                    and _mostly(nodes, own, v)
+                ):
+                    if first < 0:
+                        first = v
+                    if v != first:
+                        pool += 1
+            if pool >= 2:
+                for other in range(position, end):
+                    v = node[device_rows[other]]
+                    if (
+                        own[v] > 0
+                        and nodes.kind[v] == 0
+                        and nodes.carrier[v] == nodes.carrier[u]
+                        and _mostly(nodes, own, v)
+                    ):
+                        a, b = _root(parent, u), _root(parent, v)
+                        parent[max(a, b)] = min(a, b)
+                        if v != u:
+                            own[v] = 0
+            own[u] = 0
+        for position in range(begin, end):
+            own[node[device_rows[position]]] = 0
+
+
+@compiled
+def _mostly(nodes: Nodes, own: npt.NDArray[np.int32], u: int) -> bool:
+    return nodes.concurrency[u] >= _SHARED and 3 * own[u] >= nodes.sessions[u]
+
+
+@compiled
+def _join_successors(nodes: Nodes, parent: npt.NDArray[np.int32]) -> None:
+    """Join a line that ends with one that begins after it on the same operator and region."""
+    k = parent.size
+    first = nodes.first.copy()
+    last = nodes.last.copy()
+    for u in range(k):
+        root = _root(parent, u)
+        first[root] = min(first[root], nodes.first[u])
+        last[root] = max(last[root], nodes.last[u])
+    region = np.empty(k, np.uint64)
+    for u in range(k):
+        # /20 of IPv4; of IPv6 the /40, which operators give to a region as a whole.
+        region[u] = nodes.level2[u] if nodes.is4[u] else nodes.level2[u] >> np.uint64(8)
+    order = np.argsort(region, kind="mergesort")
+    for rank in range(1, k):
+        u, v = order[rank - 1], order[rank]
+        if (
+            region[u] != region[v]
+            or nodes.is4[u] != nodes.is4[v]
+            or nodes.carrier[u] != nodes.carrier[v]
+            or nodes.kind[u] != 0
+            or nodes.kind[v] != 0
+        ):
+            continue
+        a, b = _root(parent, u), _root(parent, v)
+        if a != b and (last[a] <= first[b] or last[b] <= first[a]):
+            low, high = min(a, b), max(a, b)
+            parent[high] = low
+            first[low] = min(first[low], first[high])
+            last[low] = max(last[low], last[high])
 
 
 @compiled
@@ -234,7 +332,51 @@ def join_places(
                     parent[max(a, b)] = min(a, b)
         for position in range(begin, end):
             seen[line[node[device_rows[position]]]] = 0
+    _join_moves(node, nodes, device_rows, device_start, parent)
     place = np.empty(k, np.int32)
     for u in range(k):
         place[u] = _root(parent, u) if nodes.kind[u] == 0 else -1
     return place
+
+
+@compiled
+def _join_moves(
+    node: npt.NDArray[np.int32],
+    nodes: Nodes,
+    device_rows: npt.NDArray[np.int32],
+    device_start: npt.NDArray[np.int32],
+    parent: npt.NDArray[np.int32],
+) -> None:
+    """Join two places where all use of one ends before the other begins and devices go along."""
+    k = parent.size
+    first = nodes.first.copy()
+    last = nodes.last.copy()
+    for u in range(k):
+        root = _root(parent, u)
+        first[root] = min(first[root], nodes.first[u])
+        last[root] = max(last[root], nodes.last[u])
+    for d in range(device_start.size - 1):
+        before = -1
+        count = 0
+        current = -1
+        for position in range(device_start[d], device_start[d + 1]):
+            u = node[device_rows[position]]
+            if nodes.kind[u] != 0:
+                continue
+            root = _root(parent, u)
+            if root == current:
+                count += 1
+            else:
+                current = root
+                count = 1
+            if count < _MOVED:
+                continue
+            if before >= 0 and before != root:
+                before = _root(parent, before)
+                if before != root and last[before] <= first[root] + _MOVING:
+                    low, high = min(before, root), max(before, root)
+                    parent[high] = low
+                    first[low] = min(first[low], first[high])
+                    last[low] = max(last[low], last[high])
+                    current = low
+            before = current

@@ -24,8 +24,8 @@ def family() -> Sessions:
         plays("tv", "tv", "90.1.1.1", range(40), profile_id="p1"),
         plays("phone", "phone", "90.1.1.1", range(0, 40, 4), hour=20, profile_id="p1"),
         plays("phone", "phone", "37.160.1.1", range(1, 40, 4), asn=51207, profile_id="p1"),
-        plays("kin", "phone", "82.64.1.1", range(40), asn=12322, hour=19.1, profile_id="p2"),
-        plays("kintv", "tv", "82.64.1.1", range(0, 40, 2), asn=12322, hour=21),
+        plays("kin", "phone", "82.64.1.1", range(0, 40, 2), asn=12322, hour=19.1, profile_id="p2"),
+        plays("kintv", "tv", "82.64.1.1", range(0, 40, 4), asn=12322, hour=21),
     )
 
 
@@ -41,14 +41,14 @@ def family() -> Sessions:
         ("kin", "home_share", 0.0),
         ("kin", "days_since_home", 400.0),
         ("kin", "agreement_24h", 0.0),
-        ("kin", "elsewhere_share", 39 / 40),
+        ("kin", "elsewhere_share", 1.0),
         ("kin", "second_share", 1.0),
         ("kin", "second_fixed", 1.0),
         ("kin", "simultaneous_share", 1.0),
         ("kin", "profile_shared_share", 0.0),
         ("phone", "profile_home_share", 1.0),
         ("tv", "active_days", 40.0),
-        ("kin", "sessions", np.log1p(40)),
+        ("kin", "sessions", np.log1p(20)),
         ("kin", "last_address_differs_from_main", 1.0),
         ("phone", "share_main_as", 0.5),
         ("phone", "overlap_48h", 0.5),
