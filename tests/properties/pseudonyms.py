@@ -36,5 +36,7 @@ def rename_addresses(frame: pd.DataFrame, key: bytes) -> pd.DataFrame:
 def rename_ids(values: Iterable[str], key: bytes) -> dict[str, str]:
     """Other names for ids, in an order that has nothing to do with the old one."""
     return {
-        text: blake2b(text.encode(), key=key, digest_size=6).hexdigest() for text in set(values)
+        text: blake2b(text.encode(), key=key, digest_size=6).hexdigest()
+        for text in set(values)
+        if isinstance(text, str)
     }

@@ -90,7 +90,6 @@ def test_law_2_names_of_accounts_and_devices(
     tell: Answer, history: pd.DataFrame, key: bytes
 ) -> None:
     names = {column: rename_ids(history[column], key) for column in (*KEYS, "profile_id")}
-    names["profile_id"] = {k: v for k, v in names["profile_id"].items() if isinstance(k, str)}
     renamed = history.assign(**{each: history[each].map(names[each]) for each in names})
     expected = tell(history)
 
