@@ -8,11 +8,13 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
 from household_ml import __version__
 from household_ml.cli.failures import run
+from household_ml.cli.options import write_examples
 
 __all__ = ["COMMANDS", "household_ml", "main"]
 
@@ -33,6 +35,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class _Commands(click.Group):
     """A group that imports a command when it is called."""
 
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        write_examples(self.examples, formatter)
+        super().format_epilog(ctx, formatter)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(COMMANDS)
@@ -52,6 +62,10 @@ class _Commands(click.Group):
 
 
 @click.group(
+    examples=(
+        "household-ml demo",
+        "household-ml score --sessions sessions.parquet --out scores.parquet",
+    ),
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 2 wrong input or call, 130 interrupted, 1 anything else.",
@@ -59,12 +73,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="household-ml")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def household_ml(debug: bool) -> None:
-    r"""Tell which devices of a streaming account belong to its household.
-
-    \b
-    household-ml demo
-    household-ml score --sessions sessions.parquet --out scores.parquet
-    """
+    """Tell which devices of a streaming account belong to its household."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import click
 
 from household_ml.cli.options import (
+    Command,
     as_of_option,
     model_option,
     networks_option,
@@ -14,6 +16,7 @@ from household_ml.cli.options import (
     read_input,
     session_options,
 )
+from household_ml.errors import ParameterError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +30,15 @@ __all__ = ["score", "serve"]
 _LISTED = 20
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "household-ml score --sessions sessions.parquet --out scores.parquet",
+        "household-ml score --sessions netflix-report.zip --out scores.csv",
+        "household-ml score --sessions 'logs/*.parquet' --accounts accounts.csv \\",
+        "    --model models:/household@champion --as-of 2026-03-01 --out scores.parquet",
+    ),
+)
 @session_options
 @click.option("--accounts", metavar="PATH", help="Accounts table, for extra-member slots.")
 @model_option
@@ -52,19 +63,13 @@ def score(
     engine: str,
     out: str,
 ) -> None:
-    r"""Score every device that has a session in the window.
-
-    \b
-    household-ml score --sessions sessions.parquet --out scores.parquet
-    household-ml score --sessions netflix-report.zip --out scores.csv
-    household-ml score --sessions 'logs/*.parquet' --accounts accounts.csv \
-        --model models:/household@champion --as-of 2026-03-01 --out scores.parquet
-    """
+    """Score every device that has a session in the window."""
     from household_ml.scoring.scorer import HouseholdScorer, read_moment
     from household_ml.serving.batch import check_output, score_files
 
     moment = None if as_of is None else read_moment(as_of)
     if engine == "spark":
+        _check_spark_options(format_, rejected)
         _score_with_spark(sessions, accounts, model, networks, moment, out)
         return
     target = check_output(out)
@@ -122,6 +127,25 @@ def _list_devices(target: Path, sessions: Sessions) -> None:
         click.echo("theirs: whether the service itself counts the device to the household")
 
 
+def _check_spark_options(format_: str | None, rejected: str | None) -> None:
+    given = [
+        (name, value)
+        for name, value, fine in (("--format", format_, "sessions"), ("--rejected", rejected, None))
+        if value not in (None, fine)
+    ]
+    if given:
+        raise ParameterError(
+            [
+                Problem(
+                    f"{name} must be left out with --engine spark",
+                    repr(value),
+                    "Use the local engine, which reads every format and writes rejected rows.",
+                )
+                for name, value in given
+            ]
+        )
+
+
 def _score_with_spark(
     sessions: str,
     accounts: str | None,
@@ -132,6 +156,7 @@ def _score_with_spark(
 ) -> None:
     from household_ml.serving.spark import local_session, read_source, score_into
 
+    warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
     with local_session() as session:
         devices = score_into(
             read_source(session, sessions),
@@ -144,7 +169,13 @@ def _score_with_spark(
     click.echo(f"{devices:,} devices, scores in {out}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "household-ml serve --port 8080",
+        "curl -s localhost:8080/v1/score -H 'Content-Type: application/json' -d @account.json",
+    ),
+)
 @model_option
 @click.option(
     "--networks",
@@ -160,12 +191,7 @@ def _score_with_spark(
     help="Port to listen on; 0 chooses a free one.",
 )
 def serve(model: str | None, networks: str | None, host: str, port: int) -> None:
-    r"""Answer over HTTP; what there is to ask stands at /docs.
-
-    \b
-    household-ml serve --port 8080
-    curl -s localhost:8080/v1/score -H 'Content-Type: application/json' -d @account.json
-    """
+    """Answer over HTTP; what there is to ask stands at /docs."""
     from household_ml.serving.http import serve as answer
 
     answer(model, networks=networks, host=host, port=port)

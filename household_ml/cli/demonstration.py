@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from household_ml.cli.learning import check_folder, tell_thresholds
+from household_ml.cli.options import Command
 from household_ml.errors import MissingDependencyError
 
 if TYPE_CHECKING:
@@ -34,7 +35,13 @@ _TABLE: Final = {
 }
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "household-ml demo",
+        "household-ml demo --out small --accounts 400",
+    ),
+)
 @click.option(
     "--out", metavar="DIR", default="demo", show_default=True, help="Folder to write everything to."
 )
@@ -47,15 +54,11 @@ _TABLE: Final = {
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
 def demo(out: str, accounts: int, seed: int) -> None:
-    r"""Go the whole way on simulated accounts in real address space.
+    """Go the whole way on simulated accounts in real address space.
 
     Simulates accounts in several worlds, trains a model, measures it on accounts and on a world
     that it has not seen, registers it in a local MLflow store, scores with it, and writes a report
     that opens in a browser without a network.
-
-    \b
-    household-ml demo
-    household-ml demo --out small --accounts 400
     """
     check_folder(out)
     folder = Path(out)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from household_ml.cli.options import FORMATS, as_of_option, model_option, networks_option
+from household_ml.cli.options import FORMATS, Command, as_of_option, model_option, networks_option
 from household_ml.errors import ParameterError, Problem
 
 __all__ = ["evaluate", "train"]
@@ -27,7 +27,14 @@ _FORMAT = click.option(
 )
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "household-ml train --data world --out model",
+        "MLFLOW_TRACKING_URI=sqlite:///mlflow.db \\",
+        "    household-ml train --data world --out model --register household",
+    ),
+)
 @_DATA
 @_FORMAT
 @click.option("--out", metavar="MODEL_DIR", required=True, help="Folder to write the model to.")
@@ -46,14 +53,9 @@ def train(
     version: str,
     seed: int,
 ) -> None:
-    r"""Train a model from sessions and labels, calibrate it, and choose certified thresholds.
+    """Train a model from sessions and labels, calibrate it, and choose certified thresholds.
 
     A share of the accounts is kept aside; the numbers that are told are about these.
-
-    \b
-    household-ml train --data world --out model
-    MLFLOW_TRACKING_URI=sqlite:///mlflow.db \
-        household-ml train --data world --out model --register household
     """
     from household_ml.serving.datasets import read_labelled
     from household_ml.serving.learning import train_model
@@ -74,7 +76,12 @@ def train(
         click.echo(f"registered as {registered.uri}, version {registered.version}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "household-ml evaluate --data holdout --model model --out report.html --json metrics.json",
+    ),
+)
 @_DATA
 @_FORMAT
 @model_option
@@ -91,12 +98,9 @@ def evaluate(
     out: str | None,
     json_: str | None,
 ) -> None:
-    r"""Measure a model beside the rule baselines, with slices and intervals.
+    """Measure a model beside the rule baselines, with slices and intervals.
 
     The accounts should be none that the model was trained on.
-
-    \b
-    household-ml evaluate --data holdout --model model --out report.html --json metrics.json
     """
     from household_ml.networks import NetworkStatistics
     from household_ml.scoring.scorer import HouseholdScorer, read_moment

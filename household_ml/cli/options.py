@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS",
+    "Command",
     "as_of_option",
     "model_option",
     "networks_option",
@@ -22,12 +23,41 @@ __all__ = [
     "read_input",
     "session_options",
     "tell_reading",
+    "write_examples",
 ]
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Formats that sessions are read from.
 FORMATS: Final = ("sessions", "netflix-export", "spotify-export", "csfeye", "rba-dataset")
+
+
+class Command(click.Command):
+    """A command whose help ends in examples.
+
+    Parameters
+    ----------
+    examples : sequence of str
+        Lines that work when they are typed as they are.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = tuple(examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples as they are, then what else stands at the end."""
+        write_examples(self.examples, formatter)
+        super().format_epilog(ctx, formatter)
+
+
+def write_examples(examples: Sequence[str], formatter: click.HelpFormatter) -> None:
+    """Write examples without wrapping them."""
+    if examples:
+        formatter.write("\nExamples:\n")
+        for line in examples:
+            formatter.write(f"  {line}\n")
+
 
 as_of_option = click.option(
     "--as-of",
@@ -48,12 +78,12 @@ networks_option = click.option(
 )
 
 
-def out_option(what: str) -> Callable[[Command], Command]:
+def out_option(what: str) -> Callable[[Function], Function]:
     """``--out``, needed."""
     return click.option("--out", metavar="PATH", required=True, help=what)
 
 
-def session_options(command: Command) -> Command:
+def session_options(command: Function) -> Function:
     """``--sessions``, ``--format`` and ``--rejected``."""
     for option in (
         click.option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from household_ml.cli.options import (
+    Command,
     as_of_option,
     networks_option,
     out_option,
@@ -15,16 +16,17 @@ from household_ml.cli.options import (
 __all__ = ["features", "networks", "places"]
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "household-ml networks --sessions sessions.parquet --out networks.parquet",
+        "household-ml score --sessions one.csv --networks networks.parquet --out scores.csv",
+    ),
+)
 @session_options
 @out_option("Parquet file to write.")
 def networks(sessions: str, format_: str | None, rejected: str | None, out: str) -> None:
-    r"""Count accounts and devices per network into a snapshot for score and serve.
-
-    \b
-    household-ml networks --sessions sessions.parquet --out networks.parquet
-    household-ml score --sessions one-account.csv --networks networks.parquet --out scores.csv
-    """
+    """Count accounts and devices per network into a snapshot for score and serve."""
     from household_ml.networks import enrich
     from household_ml.serving.batch import check_output
 
@@ -35,7 +37,12 @@ def networks(sessions: str, format_: str | None, rejected: str | None, out: str)
     click.echo(f"{len(statistics):,} networks of {taken.n_accounts:,} accounts in {target}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "household-ml features --sessions sessions.parquet --as-of 2026-03-01 --out features.csv",
+    ),
+)
 @session_options
 @out_option(".parquet or .csv file to write.")
 @as_of_option
@@ -48,11 +55,7 @@ def features(
     as_of: str | None,
     networks: str | None,
 ) -> None:
-    r"""Write the feature table: one row per device, one column per feature.
-
-    \b
-    household-ml features --sessions sessions.parquet --out features.parquet --as-of 2026-03-01
-    """
+    """Write the feature table: one row per device, one column per feature."""
     import pyarrow as pa
 
     from household_ml.features import build_features
@@ -69,7 +72,10 @@ def features(
     click.echo(f"{len(built):,} devices x {len(built.names)} features in {target}")
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=("household-ml places --sessions sessions.parquet --out places.parquet",),
+)
 @session_options
 @out_option(".parquet or .csv file to write.")
 @as_of_option
@@ -82,11 +88,7 @@ def places(
     as_of: str | None,
     networks: str | None,
 ) -> None:
-    r"""Write the inferred places of each account; place 0 is its home.
-
-    \b
-    household-ml places --sessions sessions.parquet --out places.parquet
-    """
+    """Write the inferred places of each account; place 0 is its home."""
     import pyarrow as pa
 
     from household_ml.features import infer_places

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import click
 
+from household_ml.cli.options import Command
+
 __all__ = ["simulate"]
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=(
+        "household-ml simulate --out world --accounts 500",
+        "household-ml train --data world --out model",
+    ),
+)
 @click.option("--out", metavar="DIR", required=True, help="Folder to write.")
 @click.option(
     "--world",
@@ -24,12 +32,7 @@ __all__ = ["simulate"]
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--truth", is_flag=True, help="Also write the true line and place of every session.")
 def simulate(out: str, world: str, accounts: int, days: int, seed: int, truth: bool) -> None:
-    r"""Write simulated sessions, accounts and labels, with the situation of every device.
-
-    \b
-    household-ml simulate --out world --accounts 500
-    household-ml train --data world --out model
-    """
+    """Write simulated sessions, accounts and labels, with the situation of every device."""
     from household_ml.serving.progress import Progress
     from household_ml.simulation import write_world
 

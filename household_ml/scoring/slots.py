@@ -89,7 +89,8 @@ def read_slots(
     accounts = read_accounts(source)
     row = pc.index_in(account_id.cast(pa.large_string()), value_set=accounts["account_id"])
     slots = accounts["extra_members"].combine_chunks().take(row)
-    return pc.fill_null(slots, 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    filled: npt.NDArray[np.int64] = pc.fill_null(slots, 0).to_numpy(zero_copy_only=False)
+    return filled
 
 
 def _slots(table: pa.Table) -> pa.Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -44,9 +45,9 @@ from household_ml.serving.openapi import describe, docs_page
 from household_ml.sessions import Sessions, read_sessions
 
 try:
+    import prometheus_client as prometheus
     from fastapi import FastAPI, Request, Response
     from fastapi.concurrency import run_in_threadpool
-    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
     from starlette.exceptions import HTTPException
 except ImportError as error:  # pragma: no cover - held by the test in a bare environment
     raise MissingDependencyError(
@@ -116,33 +117,33 @@ class _Metrics:
     """Prometheus metrics of one app."""
 
     def __init__(self, label: str) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
+        self.registry = prometheus.CollectorRegistry()
+        self.requests = prometheus.Counter(
             "household_ml_requests_total",
             "Requests answered.",
             ["route", "status"],
             registry=self.registry,
         )
-        self.seconds = Histogram(
+        self.seconds = prometheus.Histogram(
             "household_ml_request_seconds",
             "Time from the first byte read to the answer.",
             ["route"],
             buckets=(0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5, 30),
             registry=self.registry,
         )
-        self.sessions = Counter(
+        self.sessions = prometheus.Counter(
             "household_ml_sessions_total",
             "Sessions received, by what became of them.",
             ["outcome"],
             registry=self.registry,
         )
-        self.verdicts = Counter(
+        self.verdicts = prometheus.Counter(
             "household_ml_verdicts_total",
             "Devices answered, by verdict.",
             ["verdict"],
             registry=self.registry,
         )
-        Gauge(
+        prometheus.Gauge(
             "household_ml_model", "The model that answers.", ["model"], registry=self.registry
         ).labels(label).set(1)
 
@@ -272,8 +273,8 @@ def create_app(
             return Response(b'{"status":"ready"}', media_type=_JSON)
         return Response(b'{"status":"starting"}', status_code=503, media_type=_JSON)
 
-    async def prometheus(_: Request) -> Response:
-        return Response(generate_latest(metrics.registry), media_type=_METRICS)
+    async def metrics_text(_: Request) -> Response:
+        return Response(prometheus.generate_latest(metrics.registry), media_type=_METRICS)
 
     async def docs(_: Request) -> Response:
         return Response(docs_page(description), media_type="text/html; charset=utf-8")
@@ -288,7 +289,7 @@ def create_app(
     add("GET", "/v1/model", model)
     add("GET", "/healthz", healthz)
     add("GET", "/readyz", readyz)
-    add("GET", "/metrics", prometheus)
+    add("GET", "/metrics", metrics_text)
     add("GET", "/docs", docs)
     app.add_exception_handler(HTTPException, _framework_problem)
     return app
@@ -453,8 +454,7 @@ def _rejected(
 
 
 def _check_distinct(ids: Sequence[str]) -> None:
-    seen: set[str] = set()
-    twice = sorted({account for account in ids if account in seen or seen.add(account)})
+    twice = sorted(account for account, count in Counter(ids).items() if count > 1)
     if twice:
         raise ParameterError(
             [

@@ -294,22 +294,24 @@ def _counts(sessions: Sessions) -> pa.Table:
     statistics = enriched.statistics
     lowest = prefix_keys(sessions.ip_hi, sessions.ip_lo, 0)
     known = enriched.asn > 0
-    pairs = np.unique(np.rec.fromarrays([lowest[known], enriched.asn[known]], names="key,asn"))
+    pairs = np.unique(
+        np.column_stack([lowest[known], enriched.asn[known].astype(np.uint64)]), axis=0
+    )
     total = [statistics.accounts, 0, statistics.sessions, 0, 0, 0, 0, 0]
     level = np.repeat(np.arange(LEVELS), np.diff(statistics.starts))
     counts = np.concatenate(
-        [statistics.counts, np.zeros((pairs.size, len(COUNTED)), np.int64), [total]]
+        [statistics.counts, np.zeros((len(pairs), len(COUNTED)), np.int64), [total]]
     )
     return pa.table(
         {
             "level": np.concatenate(
-                [level, np.full(pairs.size, _PAIR_LEVEL), [_PAIR_LEVEL + 1]]
+                [level, np.full(len(pairs), _PAIR_LEVEL), [_PAIR_LEVEL + 1]]
             ).astype(np.int32),
-            "key": np.concatenate([statistics.key, pairs["key"], np.zeros(1, np.uint64)]).view(
+            "key": np.concatenate([statistics.key, pairs[:, 0], np.zeros(1, np.uint64)]).view(
                 np.int64
             ),
             "asn": np.concatenate(
-                [np.zeros(statistics.key.size, np.int64), pairs["asn"], [0]]
+                [np.zeros(statistics.key.size, np.int64), pairs[:, 1].astype(np.int64), [0]]
             ).astype(np.int64),
             **{name: counts[:, column] for column, name in enumerate(COUNTED)},
         }
