@@ -441,10 +441,10 @@ def connect(
     mode = rng.choice(3, size=size, p=world.nat_modes)
     subscribers = world.nat_subscribers * 2.0 ** rng.uniform(-1.0, 1.0, size)
     holding = np.stack(
-        [rng.dirichlet(np.asarray(world.v4_holding) * 6 + 0.01) for _ in range(size)]
+        [rng.dirichlet(np.asarray(world.v4_holding) * 6 + 1e-6) for _ in range(size)]
     )
     v6_holding = np.stack(
-        [rng.dirichlet(np.asarray(world.v6_holding) * 3 + 0.01) for _ in range(size)]
+        [rng.dirichlet(np.asarray(world.v6_holding) * 3 + 1e-6) for _ in range(size)]
     )
 
     requests: list[PoolRequest] = []

@@ -121,7 +121,7 @@ def compare_levels(simulated: Simulated, days: int) -> pd.DataFrame:
     watched = own["duration_s"].fillna(0.0)
     local = frame["started_at"] + pd.to_timedelta(frame["utc_offset_min"].fillna(0), unit="m")
     hours: NDArray[np.float64] = np.bincount(local.dt.hour, minlength=24) / max(len(frame), 1)
-    of_weekend = local.dt.dayofweek.to_numpy() >= 5
+    of_weekend = local.dt.day_of_week.to_numpy() >= 5
     weekend = of_weekend.mean() / 2 / max((~of_weekend).mean() / 5, 1e-9)
     lasting = labels["situation"].str.match("borrower|extra|ex_member|grandparent")
     outside = labels[lasting]

@@ -683,10 +683,10 @@ class _Town:
 
         account = np.flatnonzero(rng.random(self.size) < world.stolen)
         size = len(account)
-        abroad = self.geography.home_regions + rng.integers(
+        foreign = self.geography.home_regions + rng.integers(
             0, len(self.geography.country) - self.geography.home_regions, size
         )
-        where = np.where(rng.random(size) < 0.7, abroad, self._home_region(size))
+        where = np.where(rng.random(size) < 0.7, foreign, self._home_region(size))
         house = self.households.add(size, account=account, role=THIEF)
         day = rng.integers(0, max(days - 4, 1), size)
         self.people.add(
