@@ -10,8 +10,8 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help venv demo test test-long bench bench-http notebooks lint types format model lock \
-        wheel clean
+.PHONY: help venv demo test test-long bench bench-http notebooks lint types format model example \
+        lock wheel clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,9 @@ bench-http: venv ## speed of the HTTP API
 
 notebooks: venv ## run the notebooks
 	$(PYTEST) -q tests/notebooks -m "slow or not slow"
+
+example: venv ## simulate data/example again, from its seed
+	$(BIN)/household-ml simulate --out data/example --accounts 30 --days 60 --seed 7
 
 model: venv ## train the default model again, from its seed
 	$(BIN)/python -m household_ml.modeling.default

@@ -1,0 +1,95 @@
+"""The README says what there is, and its examples run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from household_ml.cli import COMMANDS, household_ml
+from household_ml.config import ENVIRONMENT
+from household_ml.schema import SESSIONS, VERDICTS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+SHELL = [line for kind, text in BLOCKS if kind == "bash" for line in text.splitlines()]
+PYTHON = [text for kind, text in BLOCKS if kind == "python"]
+
+QUICK = {"simulate", "networks", "features", "places", "score"}
+
+
+def lines(program: str) -> list[list[str]]:
+    return [words for line in SHELL if (words := shlex.split(line)) and words[0] == program]
+
+
+def context_of(words: list[str]) -> click.Context:
+    """Parse one command line as the command would, without running it."""
+    name, *arguments = words[1:]
+    command = household_ml.get_command(click.Context(household_ml), name)
+    assert command is not None, f"there is no command {name}"
+    return command.make_context(name, arguments)
+
+
+@pytest.mark.parametrize("words", lines("household-ml"), ids=" ".join)
+def test_each_command_is_one_that_the_command_line_takes(words: list[str]) -> None:
+    assert context_of(words).params
+
+
+@pytest.mark.parametrize("words", lines("make"), ids=" ".join)
+def test_each_make_target_exists(words: list[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(f"\n{target}:" in makefile for target in words[1:])
+
+
+def test_each_extra_exists() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = re.findall(r"\[([\w,]+)\]", " ".join(" ".join(words) for words in lines("pip")))
+    assert extras
+    assert all(f"\n{each} = [" in project for extra in extras for each in extra.split(","))
+
+
+def test_the_table_of_commands_is_complete() -> None:
+    told = re.findall(r"^\| `household-ml (\w+)` \|", README, flags=re.MULTILINE)
+    assert told == list(COMMANDS)
+
+
+def test_the_table_of_environment_variables_is_complete() -> None:
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", README, flags=re.MULTILINE)) == set(ENVIRONMENT)
+
+
+def test_columns_and_verdicts_are_named() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", README))
+    assert set(SESSIONS.names) <= named
+    assert set(VERDICTS) <= named
+
+
+def test_links_lead_to_files() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("source", PYTHON)
+def test_python_runs_as_written(
+    source: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    exec(compile(source, "README.md", "exec"), names)
+
+    printed = capsys.readouterr().out
+    assert "rows in" in printed
+    assert any(verdict in printed for verdict in VERDICTS)
+
+
+def test_shell_commands_run_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    for words in lines("household-ml"):
+        if words[1] in QUICK and "--model" not in words:
+            small = [{"400": "40", "200": "30"}.get(word, word) for word in words[1:]]
+            household_ml.main(args=small, standalone_mode=False)
+            assert (tmp_path / small[small.index("--out") + 1]).exists()
