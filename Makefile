@@ -59,10 +59,10 @@ format: venv ## put the code into its form
 	$(BIN)/ruff format .
 
 bench: venv ## speed of features and scoring, beside the floor of reading the file
-	$(BIN)/python -m benchmarks.batch
+	$(BIN)/python tests/benchmarks/batch.py
 
 bench-http: venv ## speed of the HTTP API
-	$(BIN)/python -m benchmarks.http
+	$(BIN)/python tests/benchmarks/http.py
 
 notebooks: venv ## run the notebooks
 	$(PYTEST) -q tests/notebooks -m "slow or not slow"
