@@ -138,6 +138,7 @@ class _Supply:
     def __init__(self, ranges: Ranges, seed: int) -> None:
         self._ranges, self._seed = ranges, seed
         self._v4: dict[int, I64] = {}
+        self._v4_size: dict[int, int] = {}
         self._v6: dict[int, tuple[I64, I64]] = {}
         self._taken: dict[int, int] = {}
         self._taken_v6: dict[int, int] = {}
@@ -157,40 +158,42 @@ class _Supply:
                 blocks = (np.repeat(first, count) + within) * size
                 break
         order = np.argsort(uniform(blocks, asn, self._seed), kind="stable")
-        self._v4[asn] = blocks[order]
-        hi, stop = start_hi[~is_v4], end_hi[~is_v4]
-        bits = np.floor(np.log2(np.maximum((stop - hi).astype(np.float64) + 1.0, 1.0)))
-        wide = bits >= min(24.0, bits.max(initial=0.0))
-        order = np.argsort(uniform(hi[wide].view(np.int64), asn, self._seed), kind="stable")
-        self._v6[asn] = (hi[wide].view(np.int64)[order], bits[wide].astype(np.int64)[order])
+        self._v4[asn], self._v4_size[asn] = blocks[order], size
+        hi, stop = start_hi[~is_v4].view(np.int64), end_hi[~is_v4].view(np.int64) + 1
+        wide = stop - hi >= min(1 << 24, int((stop - hi).max(initial=0)))
+        order = np.argsort(uniform(hi[wide], asn, self._seed), kind="stable")
+        self._v6[asn] = (hi[wide][order], stop[wide][order])
 
-    def v4(self, asn: int) -> int:
-        """First address of the next prefix, in units of 256; -1 when the AS has none."""
+    def v4(self, asn: int, networks: int) -> list[int]:
+        """First addresses of so many /24 networks, neighbours where there is room for them."""
         if asn not in self._v4:
             self._split(asn)
-        blocks, turn = self._v4[asn], self._taken.get(asn, 0)
-        self._taken[asn] = turn + 1
-        return int(blocks[turn % len(blocks)]) if len(blocks) else -1
+        blocks, size, taken = self._v4[asn], self._v4_size.get(asn, 1), self._taken.get(asn, 0)
+        if not len(blocks):
+            return []
+        turns = np.arange(taken, taken - (-networks // size))
+        self._taken[asn] = taken + len(turns)
+        begins = blocks[turns % len(blocks)]
+        inside = begins[:, None] + np.arange(size)[None, :]
+        return [int(number) * 256 for number in inside.ravel()[:networks]]
 
     def v6(self, asn: int, bits: int) -> tuple[int, int]:
         """Upper half where the next block of 2**bits /56 networks begins; 0 when there is none."""
         if asn not in self._v6:
             self._split(asn)
-        begins, sizes = self._v6[asn]
-        if not len(begins) or bits + 8 > 40:
+        begins, stops = self._v6[asn]
+        if not len(begins):
             return 0, 0
         turn = self._taken_v6.get(asn, 0)
         self._taken_v6[asn] = turn + 1
-        which = turn % len(begins)
-        bits = int(min(bits, sizes[which] - 8))
-        if bits < 4:
-            return 0, 0
-        room = 1 << int(sizes[which] - 8 - bits)
-        at = int(mix(turn, asn, self._seed, 6)[0] % np.uint64(room))
-        step = 1 << (bits + 8)
-        begin = -(-int(begins[which]) // step) * step
-        last = int(begins[which]) + (1 << int(sizes[which])) - step
-        return min(begin + at * step, last // step * step), bits
+        begin, stop = int(begins[turn % len(begins)]), int(stops[turn % len(begins)])
+        for narrower in range(bits, 3, -1):
+            step = 1 << (narrower + 8)
+            first, room = -(-begin // step), stop // step + begin // -step
+            if room > 0:
+                at = int(mix(turn, asn, self._seed, 6)[0] % np.uint64(room))
+                return (first + at) * step, narrower
+        return 0, 0
 
 
 def build_pools(requests: Sequence[PoolRequest], ranges: Ranges, seed: int) -> Pools:
@@ -226,12 +229,12 @@ def build_pools(requests: Sequence[PoolRequest], ranges: Ranges, seed: int) -> P
         for turn in range(prefixes):
             for skip in range(len(request.asns)):
                 asn = request.asns[(turn + skip) % len(request.asns)]
-                begin = supply.v4(asn)
-                if begin >= 0:
+                found = supply.v4(asn, each)
+                if found:
                     break
             else:
-                asn, begin = 0, (10 << 16) + len(base)
-            base += [(begin + number) * 256 for number in range(each)]
+                asn, found = 0, [((10 << 16) + len(base) + at) * 256 for at in range(each)]
+            base += found
             asn24 += [asn] * each
         first.append(len(base))
         per_prefix.append(each)

@@ -11,7 +11,7 @@ import pytest
 
 from household_ml.networks import NetworkTable
 from household_ml.sessions.addresses import parse_addresses
-from household_ml.simulation import WORLDS, Simulated, simulate
+from household_ml.simulation import WORLDS, Simulated, named_world, simulate
 from household_ml.simulation.hashing import hex_ids, mix, mix_scalar, uniform
 from household_ml.simulation.leases import DAILY, DAY, EXPONENTIAL, STATIC, WEEKLY, lease_lines
 from household_ml.simulation.pools import PoolRequest, Pools, announced, build_pools
@@ -52,6 +52,18 @@ def test_every_address_is_announced_by_the_as_it_is_said_to_be_of(natted: Simula
     found = NetworkTable.default().lookup(addresses.hi, addresses.lo)
     np.testing.assert_array_equal(found, natted.sessions["asn"].to_numpy())
     assert (addresses.kind == 0).all()
+
+
+@pytest.mark.parametrize("name", ["fr~7", "fr~11", "mobile_first~2", "messy"])
+def test_addresses_of_drawn_worlds_are_announced_too(name: str) -> None:
+    world = dataclasses.replace(named_world(name), missing_columns=(), null_asn=0.0)
+    sessions = simulate(world, accounts=60, days=20, seed=1).sessions
+    addresses = parse_addresses(sessions["ip"])
+    found = NetworkTable.default().lookup(addresses.hi, addresses.lo)
+    useful = addresses.kind == 0
+    said = sessions["asn"].to_numpy(zero_copy_only=False)
+    np.testing.assert_array_equal(found[useful], said[useful])
+    assert useful.mean() > 0.99
 
 
 def test_two_lines_never_hold_a_public_address_at_one_time(crowded: Simulated) -> None:
