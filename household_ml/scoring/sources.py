@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +23,7 @@ __all__ = [
     "is_mlflow_uri",
     "model_folder",
     "model_source",
+    "quiet_mlflow",
 ]
 
 #: Folder, inside a logged MLflow model, that holds the household model as it was saved.
@@ -139,11 +142,27 @@ def import_mlflow_quietly() -> ModuleType:
     return module
 
 
+@contextmanager
+def quiet_mlflow() -> Iterator[None]:
+    """Keep what MLflow tells of its own work off standard error; its errors are raised."""
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _download(uri: str, folder: Path) -> Path:
     mlflow = import_mlflow()
     store = mlflow.get_tracking_uri()
     try:
-        logged = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder)))
+        with quiet_mlflow():
+            found = mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=str(folder))
     except (mlflow.exceptions.MlflowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise ModelNotFoundError(
@@ -153,5 +172,5 @@ def _download(uri: str, folder: Path) -> Path:
                 "Register one with household-ml train --register NAME, or set MLFLOW_TRACKING_URI.",
             )
         ) from error
-    inner = logged / ARTIFACT
-    return inner if inner.is_dir() else logged
+    inner = Path(found) / ARTIFACT
+    return inner if inner.is_dir() else Path(found)

@@ -64,11 +64,12 @@ def parse(body: bytes, message: type[Message]) -> Message:
     BodyError
         It does not follow the schema: every field that is wrong is named.
     """
+    wrong: list[tuple[str, Problem]] = []
     try:
-        return msgspec.json.decode(body, type=message)
-    except msgspec.ValidationError:
-        wrong: list[tuple[str, Problem]] = []
-        _inspect(msgspec.json.decode(body), message, "", wrong)
+        try:
+            return msgspec.json.decode(body, type=message)
+        except msgspec.ValidationError:
+            _inspect(msgspec.json.decode(body), message, "", wrong)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(
             Problem("the body must be JSON in UTF-8", str(error), "Send a JSON object; see /docs.")

@@ -17,7 +17,7 @@ from household_ml import __version__
 from household_ml.errors import ParameterError, Problem
 from household_ml.modeling.model import HouseholdModel
 from household_ml.schema import SCORES, SESSIONS, Column
-from household_ml.scoring.sources import import_mlflow, model_folder
+from household_ml.scoring.sources import import_mlflow, model_folder, quiet_mlflow
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -98,8 +98,7 @@ def register(folder: str | Path, name: str) -> Registered:
                 "Choose another one, such as household.",
             )
         )
-    client = mlflow.MlflowClient()
-    with _experiment(mlflow), mlflow.start_run(run_name=model.label) as run:
+    with quiet_mlflow(), _experiment(mlflow), mlflow.start_run(run_name=model.label) as run:
         mlflow.log_params(_parameters(model))
         mlflow.log_metrics(_numbers(model.metrics or {}))
         for attachment in ("card.md", "metrics.json"):
@@ -114,6 +113,7 @@ def register(folder: str | Path, name: str) -> Registered:
                 pip_requirements=[f"household-ml=={__version__}"],
                 registered_model_name=name,
             )
+    client = mlflow.MlflowClient()
     number = int(logged.registered_model_version)
     aliases = client.get_registered_model(name).aliases
     alias = CHALLENGER if CHAMPION in aliases else CHAMPION

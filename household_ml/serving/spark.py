@@ -294,9 +294,8 @@ def _counts(sessions: Sessions) -> pa.Table:
     statistics = enriched.statistics
     lowest = prefix_keys(sessions.ip_hi, sessions.ip_lo, 0)
     known = enriched.asn > 0
-    pairs = np.unique(
-        np.column_stack([lowest[known], enriched.asn[known].astype(np.uint64)]), axis=0
-    )
+    systems = enriched.asn[known].astype(np.uint64)
+    pairs = np.unique(np.column_stack([lowest[known], systems]), axis=0)
     total = [statistics.accounts, 0, statistics.sessions, 0, 0, 0, 0, 0]
     level = np.repeat(np.arange(LEVELS), np.diff(statistics.starts))
     counts = np.concatenate(

@@ -1,0 +1,256 @@
+"""The HTTP API, asked over loopback by a real client of a real server."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+import uvicorn
+
+from household_ml.networks import enrich
+from household_ml.scoring import HouseholdScorer
+from household_ml.serving import http
+from household_ml.serving.http import create_app
+from household_ml.serving.openapi import EXAMPLE, describe
+from household_ml.sessions import read_sessions
+
+
+@pytest.fixture(scope="module")
+def client(scorer: HouseholdScorer, sessions: pa.Table) -> Iterator[httpx.Client]:
+    statistics = enrich(read_sessions(sessions)).statistics
+    app = create_app(scorer, statistics)
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as found:
+        yield found
+    server.should_exit = True
+    thread.join()
+
+
+def body_of(sessions: pa.Table) -> list[dict[str, Any]]:
+    rows = sessions.drop(["account_id"]).to_pylist()
+    return [{**row, "started_at": row["started_at"].isoformat()} for row in rows]
+
+
+def same_devices(got: list[dict[str, Any]], expected: pa.Table) -> None:
+    wanted = {row["device_id"]: row for row in expected.to_pylist()}
+    assert [device["device_id"] for device in got] == list(wanted)
+    for device in got:
+        row = wanted[device["device_id"]]
+        for name in ("verdict", "place", "reasons"):
+            assert device[name] == row[name]
+        assert device["household_probability"] == row["household_probability"]
+        assert (device["last_home_at"] is None) == (row["last_home_at"] is None)
+
+
+def test_one_account_gets_the_scores_that_the_scorer_gives(
+    client: httpx.Client, scorer: HouseholdScorer, sessions: pa.Table
+) -> None:
+    account = sessions["account_id"][0]
+    alone = sessions.filter(pc.equal(sessions["account_id"], account))
+    answer = client.post(
+        "/v1/score", json={"account_id": account.as_py(), "sessions": body_of(alone)}
+    )
+    assert answer.status_code == 200
+    found = answer.json()
+    assert found["model"] == scorer.model_label
+    assert found["account_id"] == account.as_py()
+    assert found["rows"] == {"received": len(alone), "accepted": len(alone), "rejected": 0}
+    statistics = enrich(read_sessions(sessions)).statistics
+    same_devices(found["devices"], scorer.score_table(alone, networks=statistics))
+
+
+def test_a_batch_gets_the_same(
+    client: httpx.Client, scorer: HouseholdScorer, sessions: pa.Table
+) -> None:
+    ids = pc.unique(sessions["account_id"]).to_pylist()[:5]
+    parts = {i: sessions.filter(pc.equal(sessions["account_id"], i)) for i in ids}
+    accounts = [
+        {"account_id": i, "sessions": body_of(part), "extra_members": 9}
+        for i, part in parts.items()
+    ]
+    found = client.post("/v1/score/batch", json={"accounts": accounts}).json()
+    statistics = enrich(read_sessions(sessions)).statistics
+    expected = scorer.score_table(
+        pa.concat_tables(parts.values()),
+        networks=statistics,
+        accounts=pa.table({"account_id": ids, "extra_members": [9] * 5}),
+    )
+    assert [account["account_id"] for account in found["accounts"]] == ids
+    for account in found["accounts"]:
+        own = expected.filter(pc.equal(expected["account_id"], account["account_id"]))
+        same_devices(account["devices"], own)
+
+
+def test_as_of_is_respected(client: httpx.Client) -> None:
+    whole = client.post("/v1/score", json={**EXAMPLE, "as_of": "2026-01-04T00:00:00Z"}).json()
+    until = [s for s in EXAMPLE["sessions"] if s["started_at"] < "2026-01-04"]
+    cut = client.post(
+        "/v1/score", json={**EXAMPLE, "sessions": until, "as_of": "2026-01-04T00:00:00Z"}
+    ).json()
+    assert whole["devices"] == cut["devices"]
+    assert whole["as_of"] == "2026-01-04T00:00:00Z"
+
+
+def test_rejected_rows_are_told(client: httpx.Client) -> None:
+    sessions = [*EXAMPLE["sessions"], {**EXAMPLE["sessions"][0], "ip": "not an address"}]
+    found = client.post("/v1/score", json={"account_id": "a", "sessions": sessions}).json()
+    assert found["rows"]["rejected"] == 1
+    assert found["rejected"] == [
+        {"account_id": "a", "row": len(sessions) - 1, "reason": "ip_invalid"}
+    ]
+
+
+def problems(answer: httpx.Response, status: int, code: str) -> list[dict[str, Any]]:
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    found = answer.json()
+    assert (found["status"], found["code"]) == (status, code)
+    assert found["type"] == f"urn:household-ml:problem:{code}"
+    listed: list[dict[str, Any]] = found["problems"]
+    return listed
+
+
+def test_all_that_is_wrong_is_told_together(client: httpx.Client) -> None:
+    wrong = {
+        "account_id": 7,
+        "extra_members": -1,
+        "sessions": [
+            {"device_id": "a", "started_at": "soon", "ip": "192.0.2.1"},
+            {"device_id": "", "started_at": "2026-01-01T00:00:00Z"},
+        ],
+    }
+    told = problems(client.post("/v1/score", json=wrong), 422, "schema")
+    assert {problem["pointer"] for problem in told} == {
+        "/account_id",
+        "/extra_members",
+        "/sessions/0/started_at",
+        "/sessions/1/device_id",
+        "/sessions/1/ip",
+    }
+    assert "/account_id must be str, got 7. See /docs." in {
+        f"{p['must']}, got {p['got']}. {p['remedy']}" for p in told
+    }
+
+
+def test_numbers_are_not_taken_from_text(client: httpx.Client) -> None:
+    wrong = {**EXAMPLE, "extra_members": "1"}
+    assert problems(client.post("/v1/score", json=wrong), 422, "schema")
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 10_000])
+def test_what_is_not_json(client: httpx.Client, body: bytes) -> None:
+    problems(client.post("/v1/score", content=body), 400, "format")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"text"'])
+def test_json_that_is_no_object(client: httpx.Client, body: bytes) -> None:
+    problems(client.post("/v1/score", content=body), 422, "schema")
+
+
+def test_no_session_that_can_be_used(client: httpx.Client) -> None:
+    only = [{**EXAMPLE["sessions"][0], "ip": "127.0.0.1"}]
+    problems(client.post("/v1/score", json={"sessions": only}), 422, "no_sessions")
+
+
+def test_an_account_twice_in_a_batch(client: httpx.Client) -> None:
+    entry = {"account_id": "a", "sessions": EXAMPLE["sessions"]}
+    answer = client.post("/v1/score/batch", json={"accounts": [entry, entry]})
+    assert "once in a batch" in problems(answer, 422, "parameter")[0]["must"]
+
+
+def test_a_body_that_is_too_large(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "MAX_BODY", 100)
+    problems(client.post("/v1/score", json=EXAMPLE), 413, "input")
+
+    def in_parts() -> Iterator[bytes]:
+        for _ in range(20):
+            yield b" " * 10
+
+    problems(client.post("/v1/score", content=in_parts()), 413, "input")
+
+
+def test_calls_that_there_are_not(client: httpx.Client) -> None:
+    problems(client.get("/v2/score"), 404, "input")
+    problems(client.get("/v1/score"), 405, "input")
+
+
+def test_an_error_of_the_service_tells_no_insides(
+    client: httpx.Client, scorer: HouseholdScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: object, **named: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(HouseholdScorer, "score_table", broken)
+    answer = client.post("/v1/score", json=EXAMPLE)
+    problems(answer, 500, "error")
+    assert "secret" not in answer.text
+    assert answer.headers["x-request-id"] in answer.text
+
+
+def test_probes_and_the_model(client: httpx.Client, scorer: HouseholdScorer) -> None:
+    assert client.get("/healthz").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+    found = client.get("/v1/model").json()
+    assert found["digest"] == scorer.model.digest
+    assert found["household_at"] == scorer.model.thresholds.household_at
+
+
+def test_metrics_count_requests_sessions_and_verdicts(client: httpx.Client) -> None:
+    client.post("/v1/score", json=EXAMPLE)
+    text = client.get("/metrics").text
+    assert 'household_ml_requests_total{route="/v1/score",status="200"}' in text
+    assert 'household_ml_sessions_total{outcome="accepted"}' in text
+    assert "household_ml_verdicts_total{verdict=" in text
+    assert "192.0.2" not in text
+
+
+def test_the_description_is_served_and_its_example_works(client: httpx.Client) -> None:
+    description = client.get("/openapi.json").json()
+    assert description == json.loads(json.dumps(describe()))
+    for path, key in (("/v1/score", "ScoreRequest"), ("/v1/score/batch", "BatchRequest")):
+        content = description["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        assert content["schema"]["$ref"].endswith(key)
+        assert client.post(path, json=content["example"]).status_code == 200
+
+
+def test_every_answer_has_the_fields_that_are_described(client: httpx.Client) -> None:
+    schemas = describe()["components"]["schemas"]
+    found = client.post("/v1/score", json=EXAMPLE).json()
+    assert set(found) == set(schemas["AccountScores"]["properties"])
+    assert set(found["devices"][0]) == set(schemas["DeviceScore"]["properties"])
+    model = client.get("/v1/model").json()
+    assert set(model) == set(schemas["ModelDescription"]["properties"])
+
+
+def test_the_page_of_the_api_fetches_nothing_from_elsewhere(client: httpx.Client) -> None:
+    page = client.get("/docs").text
+    assert "/v1/score/batch" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_logs_hold_nothing_personal(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="household_ml.http"):
+        client.post("/v1/score", json={**EXAMPLE, "account_id": "somebody"})
+    assert "route=/v1/score status=200" in caplog.text
+    for personal in ("somebody", "television", "192.0.2"):
+        assert personal not in caplog.text
+
+
+def test_probabilities_survive_json(client: httpx.Client) -> None:
+    devices = client.post("/v1/score", json=EXAMPLE).json()["devices"]
+    probabilities = np.array([device["household_probability"] for device in devices])
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
