@@ -105,7 +105,8 @@ def _list_devices(target: Path, sessions: Sessions) -> None:
                 labels["account_id"], labels["device_id"], labels["in_household"], strict=True
             )
         }
-    heading = ["device", "probability", "verdict", *(["theirs"] if theirs else []), "first reason"]
+    named = "Netflix" if sessions.reading.format == "netflix-export" else "label"
+    heading = ["device", "probability", "verdict", *([named] if theirs else []), "first reason"]
     rows = [heading]
     for row in read_scores(target).to_pylist():
         answer = theirs.get((row["account_id"], row["device_id"]), "-")
@@ -124,7 +125,7 @@ def _list_devices(target: Path, sessions: Sessions) -> None:
         line = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
         click.echo(line.rstrip())
     if theirs:
-        click.echo("theirs: whether the service itself counts the device to the household")
+        click.echo(f"{named}: whether the device is in the household by its own answer")
 
 
 def _check_spark_options(format_: str | None, rejected: str | None) -> None:

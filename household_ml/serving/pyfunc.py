@@ -5,11 +5,10 @@ MLflow stores this file and executes it when the model is loaded; nothing is unp
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from household_ml.scoring import HouseholdScorer
-from household_ml.scoring.sources import import_mlflow_quietly
+from household_ml.scoring.sources import import_mlflow_quietly, quiet_mlflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,9 +18,8 @@ __all__ = ["HouseholdPyfunc"]
 mlflow = import_mlflow_quietly()
 
 
-with warnings.catch_warnings():
+with quiet_mlflow():
     # MLflow wants the types of rows in the code; they stand in the signature, by hand.
-    warnings.simplefilter("ignore", UserWarning)
 
     class HouseholdPyfunc(mlflow.pyfunc.PythonModel):  # type: ignore[misc, name-defined]
         """Sessions in, scores out."""
@@ -58,5 +56,4 @@ with warnings.catch_warnings():
                 networks=asked.get("networks") or None,
             )
 
-
-mlflow.models.set_model(HouseholdPyfunc())
+    mlflow.models.set_model(HouseholdPyfunc())

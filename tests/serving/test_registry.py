@@ -12,7 +12,7 @@ from household_ml.scoring import HouseholdScorer
 from household_ml.scoring.sources import import_mlflow
 from household_ml.serving.registry import download, register, signature
 
-pytestmark = pytest.mark.filterwarnings("ignore:::mlflow", "ignore::ResourceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::ResourceWarning")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,105 @@
+"""Spark gives what the local engine gives."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from household_ml.errors import MissingDependencyError, NoSessionsError, ParameterError
+from household_ml.networks import enrich
+from household_ml.networks.counting import COUNTED
+from household_ml.scoring import HouseholdScorer
+from household_ml.serving import spark
+from household_ml.sessions import SessionsWarning, read_sessions
+
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")
+
+
+def test_counts_of_parts_add_up_to_the_counts_of_the_whole(sessions: pa.Table) -> None:
+    whole = read_sessions(sessions)
+    half = np.arange(whole.n_accounts) % 2 == 0
+    parts = [spark._counts(whole.take_accounts(part)) for part in (half, ~half)]
+    added = dict.fromkeys(COUNTED, "sum") | {"first_seen": "min", "last_seen": "max"}
+    together = (
+        pa.concat_tables(parts).group_by(["level", "key", "asn"]).aggregate(list(added.items()))
+    )
+    named = together.rename_columns(["level", "key", "asn", *added])
+    assert spark._gathered(named).digest == enrich(whole).statistics.digest
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Any]:
+    pytest.importorskip("pyspark")
+    if shutil.which("java") is None:
+        pytest.skip("no Java here")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with spark.local_session() as found:
+            yield found
+
+
+@pytest.fixture(scope="module")
+def path(sessions: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> str:
+    target = tmp_path_factory.mktemp("spark") / "sessions.parquet"
+    pq.write_table(sessions, target)
+    return str(target)
+
+
+def test_scores_equal_those_of_the_local_engine(
+    session: Any, path: str, scorer: HouseholdScorer, model_folder: Path, tmp_path: Path
+) -> None:
+    accounts = pa.table(
+        {"account_id": scorer.score_table(path)["account_id"].unique().slice(0, 20)}
+    )
+    accounts = accounts.append_column("extra_members", pa.array([1] * 20))
+    out = tmp_path / "scores"
+    devices = spark.score_into(
+        spark.read_source(session, path), out, model=model_folder, accounts=accounts
+    )
+    got = pq.read_table(out).sort_by([("account_id", "ascending"), ("device_id", "ascending")])
+    expected = scorer.score_table(path, accounts=accounts)
+    assert devices == expected.num_rows
+    for name in ("account_id", "device_id", "verdict", "place", "reasons", "model"):
+        assert got[name].to_pylist() == expected[name].to_pylist()
+    for name in ("as_of", "last_home_at"):
+        as_numbers = [t[name].cast(pa.timestamp("us")).cast(pa.int64()) for t in (got, expected)]
+        assert as_numbers[0].equals(as_numbers[1])
+    difference = pc.subtract(got["household_probability"], expected["household_probability"])
+    assert np.abs(difference.to_numpy()).max() <= 1e-9
+
+
+def test_rows_that_cannot_be_used_are_counted_and_nothing_is_an_error(
+    session: Any, sessions: pa.Table, model_folder: Path, tmp_path: Path
+) -> None:
+    ip = pa.array(["127.0.0.1"] * len(sessions))
+    bad = sessions.drop(["asn"]).set_column(sessions.column_names.index("ip"), "ip", ip)
+    pq.write_table(bad, tmp_path / "bad.parquet")
+    with pytest.raises(NoSessionsError, match="must have a row that can be used"):
+        spark.score(spark.read_source(session, str(tmp_path / "bad.parquet")), model=model_folder)
+    some = pa.concat_tables([sessions.drop(["asn"]), bad.slice(0, 3)])
+    pq.write_table(some, tmp_path / "some.parquet")
+    with pytest.warns(SessionsWarning, match=r"3 of .* rows were rejected"):
+        spark.score(spark.read_source(session, str(tmp_path / "some.parquet")), model=model_folder)
+
+
+def test_a_source_that_is_not_there(session: Any, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="must be Parquet or CSV with --engine spark"):
+        spark.read_source(session, str(tmp_path / "none.parquet"))
+
+
+def test_without_spark_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyspark.sql", None)
+    with (
+        pytest.raises(MissingDependencyError, match=r"pip install 'household-ml\[spark\]'"),
+        spark.local_session(),
+    ):
+        pass
