@@ -10,7 +10,7 @@ import click
 from household_ml.cli.options import FORMATS, Command, as_of_option, model_option, networks_option
 from household_ml.errors import ParameterError, Problem
 
-__all__ = ["evaluate", "train"]
+__all__ = ["check_file", "check_folder", "evaluate", "tell_thresholds", "train"]
 
 _DATA = click.option(
     "--data",

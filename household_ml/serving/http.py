@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from household_ml.networks import NetworkStatistics
     from household_ml.scoring import HouseholdScorer
 
-__all__ = ["MAX_BODY", "create_app", "serve", "sessions_table"]
+__all__ = ["MAX_BODY", "BodyTooLargeError", "create_app", "serve", "sessions_table"]
 
 #: Largest body in bytes; a larger one is answered with 413.
 MAX_BODY = 32 * 1024 * 1024

@@ -11,6 +11,8 @@ from msgspec import Meta, Struct
 __all__ = [
     "MAX_ACCOUNTS",
     "MAX_SESSIONS",
+    "AccountDevices",
+    "AccountIn",
     "AccountScores",
     "BatchRequest",
     "BatchScores",

@@ -292,3 +292,29 @@ def test_a_warning_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         run(program)
     assert capsys.readouterr().err == "household-ml: warning: mind this\n"
+
+
+def test_demo_goes_the_whole_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert call("demo", "--out", tmp_path / "demo", "--accounts", 200) == 0
+    told = capsys.readouterr().out
+    assert "Accounts it has not seen (fr)" in told
+    assert "A world it was not trained on (us)" in told
+    assert "other address than usual" in told
+    assert "scored by models:/household@champion" in told
+    assert "open file://" in told
+    for name in ("report.html", "scores.parquet", "model/manifest.json"):
+        assert (tmp_path / "demo" / name).is_file()
+
+
+def test_demo_without_mlflow_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    assert call("demo", "--out", tmp_path / "demo", "--accounts", 200) == 0
+    told = capsys.readouterr()
+    assert "not registered: MLflow must be installed" in told.err
+    assert f"scored by {tmp_path / 'demo' / 'model'}" in told.out
