@@ -316,17 +316,17 @@ US = Market(
     "US",
     (-300, -300, -360, -360, -420, -480),
     (
-        Isp(7922, 0.28, 0.05, 0.0, nat=0.0, v6=0.75),
-        Isp(20115, 0.08, 0.05, 0.0, nat=0.0, v6=0.6),
-        Isp(20001, 0.05, 0.05, 0.0, nat=0.0, v6=0.55),
-        Isp(11427, 0.05, 0.05, 0.0, nat=0.0, v6=0.55),
-        Isp(10796, 0.05, 0.05, 0.0, nat=0.0, v6=0.55),
-        Isp(22773, 0.08, 0.05, 0.0, nat=0.0, v6=0.5),
-        Isp(7018, 0.16, 0.25, 0.0, nat=0.0, v6=0.7, v6_length=64),
-        Isp(701, 0.09, 0.05, 0.05, mean_days=60, nat=0.0, v6=0.3),
-        Isp(5650, 0.05, 0.05, 0.1, mean_days=40, nat=0.05, v6=0.1),
-        Isp(21928, 0.09, fixed_wireless=True, v6=0.95, v6_length=64),
-        Isp(22394, 0.05, fixed_wireless=True, v6=0.8, v6_length=64),
+        Isp(7922, 0.28, 0.05, 0.0, mean_days=90, nat=0.05, v6=0.75),
+        Isp(20115, 0.08, 0.05, 0.0, mean_days=90, nat=0.05, v6=0.6),
+        Isp(20001, 0.05, 0.05, 0.0, mean_days=90, nat=0.05, v6=0.55),
+        Isp(11427, 0.05, 0.05, 0.0, mean_days=90, nat=0.05, v6=0.55),
+        Isp(10796, 0.05, 0.05, 0.0, mean_days=90, nat=0.05, v6=0.55),
+        Isp(22773, 0.08, 0.05, 0.0, mean_days=90, nat=0.05, v6=0.5),
+        Isp(7018, 0.16, 0.25, 0.0, mean_days=90, nat=0.05, v6=0.7, v6_length=64),
+        Isp(701, 0.09, 0.05, 0.05, mean_days=60, nat=0.05, v6=0.3),
+        Isp(5650, 0.05, 0.05, 0.1, mean_days=40, nat=0.055, v6=0.1),
+        Isp(21928, 0.12, fixed_wireless=True, v6=0.95, v6_length=64),
+        Isp(22394, 0.08, fixed_wireless=True, v6=0.8, v6_length=64),
     ),
     ((21928, 0.33), (22394, 0.24), (6167, 0.13), (20057, 0.30)),
     (7018, 701, 174, 7922),
@@ -391,6 +391,7 @@ class Habits:
     nat_addresses: int = 24
     daily_override: float | None = None
     sharing: float = 0.28
+    borrowed: float = 0.085  # scale of what a household elsewhere watches, against the home
     cell_home: float = 0.08
     cell_out: float = 0.35
     cell_only: float = 0.05
@@ -411,7 +412,14 @@ class Habits:
 BASE = Habits(markets=((FR, 1.0),), start="2025-01-06")
 KINDS: dict[str, Habits] = {
     "fr": BASE,
-    "us": replace(BASE, markets=((US, 1.0),), start="2025-02-03", cell_home=0.13, two_lines=0.07),
+    "us": replace(
+        BASE,
+        markets=((US, 1.0),),
+        start="2025-02-03",
+        cell_home=0.17,
+        two_lines=0.08,
+        borrowed=0.105,
+    ),
     "daily_renumbering": replace(
         BASE, markets=((DE, 1.0),), start="2024-09-30", daily_override=0.72
     ),
@@ -580,7 +588,8 @@ class Networks:
         block = rng.choice(blocks)
         now = block + rng.randrange(1, 2047)
         line.shown.append(now)
-        reboot = rng.expovariate(0.7 / 720.0)
+        reboots = (0.35 if kind == "lease" else 0.7) / 720.0  # half of them keep a lease
+        reboot = rng.expovariate(reboots)
         while kind != "static":
             if kind == "daily":
                 upto = math.floor(hour / 24.0) * 24.0 + 24.0 + minute
@@ -590,8 +599,8 @@ class Networks:
                 upto = hour + 168.0
             else:
                 upto = hour + rng.expovariate(1.0 / (24.0 * mean))
-            if reboot < upto and kind != "lease":
-                upto, reboot = reboot, reboot + rng.expovariate(0.7 / 720.0)
+            if reboot < upto:
+                upto, reboot = reboot, reboot + rng.expovariate(reboots)
             hour = max(upto, hour + 0.5)
             if hour > self.hours + 48:
                 break
@@ -1322,7 +1331,7 @@ class Account:
         size = rng.choices((1, 2, 3), (0.66, 0.26, 0.08))[0]
         if relation == "ex":
             size = 1
-        rate = rng.gammavariate(3.0, 0.085) * self.volume * (0.5 if grand else 1.0)
+        rate = rng.gammavariate(3.0, habits.borrowed) * self.volume * (0.5 if grand else 1.0)
         base = np.full(hours, place.number, dtype=np.int32)
         if left > 0:
             track = self.home_track()
