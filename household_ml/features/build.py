@@ -125,7 +125,13 @@ def _columns(enriched: EnrichedSessions) -> Columns:
     )
     whole = [
         np.ascontiguousarray(array, np.int64)
-        for array in (counts.accounts, counts.sessions, counts.fixed_sessions, counts.networks)
+        for array in (
+            counts.accounts,
+            counts.sessions,
+            counts.fixed_sessions,
+            counts.phone_sessions,
+            counts.networks,
+        )
     ]
     return Columns(
         started_at=sessions.started_at,
@@ -143,7 +149,8 @@ def _columns(enriched: EnrichedSessions) -> Columns:
         accounts=whole[0],
         sessions=whole[1],
         fixed_sessions=whole[2],
-        networks=whole[3],
+        phone_sessions=whole[3],
+        networks=whole[4],
         tenure_days=np.ascontiguousarray(counts.tenure_days, np.float32),
         span_days=np.ascontiguousarray(counts.span_days, np.float32),
     )

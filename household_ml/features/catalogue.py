@@ -327,6 +327,43 @@ FEATURES: tuple[Feature, ...] = (
         "account",
         "first use of home to first use of the next place, 200 days added",
     ),
+    _share(
+        "settled_other_share",
+        -1,
+        "second_place",
+        "of sessions, those at places that are not home and were used on three days or more",
+    ),
+    _share("passing_share", 0, "travel", "of sessions, those on lines used on two days or less"),
+    _share(
+        "second_weekend_share",
+        0,
+        "second_place",
+        "of sessions at its second place, those on a weekend",
+    ),
+    _share(
+        "second_share_30d",
+        -1,
+        "second_place",
+        "of sessions of the last 30 days, those at its second place",
+    ),
+    _share(
+        "parallel_share",
+        -1,
+        "simultaneous",
+        "of days at its second place, those on which another device was used at home",
+    ),
+    _share(
+        "second_member_share",
+        0,
+        "second_place",
+        "of sessions of others at its second place, those of devices of the home",
+    ),
+    _share(
+        "profile_second_share",
+        -1,
+        "profile",
+        "of other devices' sessions on its profiles, those at its second place",
+    ),
     _flag(
         "last_address_differs_from_main",
         0,

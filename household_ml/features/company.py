@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from household_ml.compiling import compiled
 from household_ml.features import columns as c
+from household_ml.features.elsewhere import second_place
 from household_ml.features.history import Columns, History
 
 __all__ = ["Company", "fill_company", "find_company"]
@@ -189,6 +190,7 @@ def _fill_profiles(
     begin: int,
     d: int,
     rows: npt.NDArray[np.int32],
+    second: int,
     out: npt.NDArray[np.float64],
 ) -> None:
     top = -1
@@ -205,6 +207,7 @@ def _fill_profiles(
             with_profile += 1
     others = np.zeros(top + 1, np.int32)
     others_home = np.zeros(top + 1, np.int32)
+    others_second = np.zeros(top + 1, np.int32)
     days = shared_days = 0
     day = shared_day = np.int64(-(10**9))
     for i in range(history.time.size):
@@ -212,6 +215,8 @@ def _fill_profiles(
         counted = p >= 0 and p <= top and history.device[i] != d
         if counted:
             others[p] += 1
+            if second > 0 and history.place[i] == second:
+                others_second[p] += 1
         if history.place[i] == 0:
             if history.day[i] != day:
                 day = history.day[i]
@@ -221,14 +226,16 @@ def _fill_profiles(
                 if 3 * mine[p] >= with_profile and history.day[i] != shared_day:
                     shared_day = history.day[i]
                     shared_days += 1
-    weight = share = shared = 0.0
+    weight = share = shared = away = 0.0
     for p in range(top + 1):
         if mine[p] > 0 and others[p] > 0:
             weight += mine[p]
             share += mine[p] * others_home[p] / others[p]
+            away += mine[p] * others_second[p] / others[p]
             shared += mine[p]
     if weight > 0:
         out[c.PROFILE_HOME_SHARE] = share / weight
+        out[c.PROFILE_SECOND_SHARE] = away / weight
     out[c.PROFILE_SHARED_SHARE] = shared / with_profile
     if days > 0:
         out[c.PROFILE_HOME_DAYS] = shared_days / days
@@ -291,4 +298,14 @@ def fill_company(
         for b in range(_HOURS):
             distance += abs(hours[b] / rows.size - company.hours[b] / at_home)
         out[c.HOUR_DISTANCE] = distance
-    _fill_profiles(history, columns, begin, d, rows, out)
+    second, _ = second_place(history, rows)
+    if second > 0:
+        others = members = 0
+        for i in range(history.time.size):
+            if history.place[i] == second and history.device[i] != d:
+                others += 1
+                if company.member[history.device[i]]:
+                    members += 1
+        if others > 0:
+            out[c.SECOND_MEMBER_SHARE] = members / others
+    _fill_profiles(history, columns, begin, d, rows, second, out)

@@ -10,17 +10,32 @@ from household_ml.features import columns as c
 from household_ml.features.catalogue import CAP_DAYS
 from household_ml.features.history import History
 
-__all__ = ["fill_elsewhere"]
+__all__ = ["fill_elsewhere", "second_place"]
 
 _DAY = 86400.0
 _NEVER = -(10**9)
 
 
 @compiled
-def _second_place(
+def second_place(
     history: History, rows: npt.NDArray[np.int32]
 ) -> tuple[int, npt.NDArray[np.int32]]:
-    """The device's main place that is not home (by days, then by claim), and days by place."""
+    """Find the device's main place that is not home, by days, then by claim.
+
+    Parameters
+    ----------
+    history : History
+        The account.
+    rows : ndarray of int32, shape (n,)
+        Sessions of the device.
+
+    Returns
+    -------
+    second : int
+        Number of the place, 0 where there is none.
+    days : ndarray of int32, shape (p,)
+        Days of the device at each place.
+    """
     places = history.places.claim.size
     days = np.zeros(places, np.int32)
     last_day = np.full(places, _NEVER, np.int64)
@@ -37,6 +52,35 @@ def _second_place(
 
 
 @compiled
+def _fill_parallel(
+    history: History,
+    rows: npt.NDArray[np.int32],
+    second: int,
+    days: int,
+    d: int,
+    out: npt.NDArray[np.float64],
+) -> None:
+    """Whether home went on without it: a family that is away leaves its home idle."""
+    parallel = 0
+    day = np.int64(_NEVER)
+    cursor = 0
+    n = history.time.size
+    for i in rows:
+        if history.place[i] != second or history.day[i] == day:
+            continue
+        day = history.day[i]
+        while cursor < n and history.day[cursor] < day:
+            cursor += 1
+        j = cursor
+        while j < n and history.day[j] == day:
+            if history.place[j] == 0 and history.device[j] != d:
+                parallel += 1
+                break
+            j += 1
+    out[c.PARALLEL_SHARE] = parallel / days
+
+
+@compiled
 def _fill_second(
     history: History,
     rows: npt.NDArray[np.int32],
@@ -47,7 +91,7 @@ def _fill_second(
 ) -> None:
     n = rows.size
     places = history.places
-    sessions = nights = second_nights = active = 0
+    sessions = nights = second_nights = active = weekend = recent = second_recent = 0
     day = np.int64(_NEVER)
     run_start = np.int64(-1)
     run = np.int64(0)
@@ -59,11 +103,18 @@ def _fill_second(
             active += 1
         if history.night[i]:
             nights += 1
+        if history.as_of - history.time[i] <= 30 * _DAY:
+            recent += 1
         p = history.place[i]
         if p == 0:
             run_start = np.int64(-1)
         elif p == second:
             sessions += 1
+            # 1 January 1970 was a Thursday.
+            if (history.day[i] + 3) % 7 >= 5:
+                weekend += 1
+            if history.as_of - history.time[i] <= 30 * _DAY:
+                second_recent += 1
             if history.night[i]:
                 second_nights += 1
             if first < 0:
@@ -74,6 +125,9 @@ def _fill_second(
             run = max(run, history.time[i] - run_start)
             concurrency = max(concurrency, history.nodes.concurrency[history.node[i]])
     out[c.SECOND_SHARE] = sessions / n
+    out[c.SECOND_WEEKEND_SHARE] = weekend / sessions
+    if recent > 0:
+        out[c.SECOND_SHARE_30D] = second_recent / recent
     if nights > 0:
         out[c.SECOND_NIGHT_SHARE] = second_nights / nights
     out[c.SECOND_DAYS] = np.log1p(days[second])
@@ -85,6 +139,7 @@ def _fill_second(
     out[c.HOME_AGAINST_SECOND] = days[0] / (days[0] + days[second])
     if places.claim[0] > 0:
         out[c.SECOND_CLAIM] = places.claim[second] / places.claim[0]
+    _fill_parallel(history, rows, second, days[second], d, out)
     others = fixed = 0
     seen = np.zeros(history.device_start.size - 1, np.bool_)
     for i in range(history.time.size):
@@ -119,6 +174,7 @@ def _fill_travel(
     used = np.zeros(history.node_place.size, np.int32)
     visited = np.zeros(history.places.claim.size, np.bool_)
     lines = other_lines = other_operator = cellular = hosting = shared = away_places = 0
+    settled = passing = 0
     concurrency = 0.0
     for i in rows:
         u = history.node[i]
@@ -133,8 +189,12 @@ def _fill_travel(
             shared += 1
         else:
             lines += 1
+            if history.places.days[history.place[i]] <= 2:
+                passing += 1
             if history.place[i] != 0:
                 other_lines += 1
+                if history.places.days[history.place[i]] >= 3:
+                    settled += 1
                 if not visited[history.place[i]]:
                     visited[history.place[i]] = True
                     away_places += 1
@@ -169,6 +229,8 @@ def _fill_travel(
             share = used[u] / n
             entropy -= share * np.log(share)
     out[c.OTHER_LINE_SHARE] = other_lines / n
+    out[c.SETTLED_OTHER_SHARE] = settled / n
+    out[c.PASSING_SHARE] = passing / n
     if lines > 0:
         out[c.OTHER_OPERATOR_SHARE] = other_operator / lines
     out[c.CELLULAR_SHARE] = cellular / n
@@ -190,6 +252,8 @@ def _fill_home_against_none(days: int, out: npt.NDArray[np.float64]) -> None:
     out[c.SECOND_DAYS] = 0.0
     out[c.SECOND_DAY_SHARE] = 0.0
     out[c.SECOND_RUN_DAYS] = 0.0
+    out[c.SECOND_SHARE_30D] = 0.0
+    out[c.PARALLEL_SHARE] = 0.0
     out[c.DAYS_SINCE_SECOND] = CAP_DAYS
     out[c.SECOND_DEVICES] = 0.0
     out[c.SECOND_FIXED] = 0.0
@@ -212,7 +276,7 @@ def fill_elsewhere(history: History, d: int, out: npt.NDArray[np.float64]) -> No
         Row of the device.
     """
     rows = history.device_rows[history.device_start[d] : history.device_start[d + 1]]
-    second, days = _second_place(history, rows)
+    second, days = second_place(history, rows)
     if second > 0:
         _fill_second(history, rows, second, days, d, out)
     else:

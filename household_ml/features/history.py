@@ -40,6 +40,7 @@ class Columns(NamedTuple):
     accounts: npt.NDArray[np.int64]
     sessions: npt.NDArray[np.int64]
     fixed_sessions: npt.NDArray[np.int64]
+    phone_sessions: npt.NDArray[np.int64]
     networks: npt.NDArray[np.int64]
     tenure_days: npt.NDArray[np.float32]
     span_days: npt.NDArray[np.float32]
@@ -121,6 +122,8 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
     node, row = index_nodes(hi, lo)
     nodes = summarise_nodes(
         time,
+        day,
+        device,
         node,
         row,
         fixed,
@@ -131,6 +134,7 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
         columns.accounts[begin:end],
         columns.sessions[begin:end],
         columns.fixed_sessions[begin:end],
+        columns.phone_sessions[begin:end],
         columns.tenure_days[begin:end],
         columns.span_days[begin:end],
     )

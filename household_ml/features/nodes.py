@@ -102,35 +102,49 @@ def index_nodes(
 def _kind(
     connection: int,
     own_fixed: int,
+    own_days: int,
+    own_sessions: int,
+    several: bool,
+    accounts: npt.NDArray[np.int64],
     sessions: npt.NDArray[np.int64],
     fixed: npt.NDArray[np.int64],
-    accounts: npt.NDArray[np.int64],
-    concurrency: float,
+    phones: npt.NDArray[np.int64],
 ) -> int:
+    """What kind of access a node is: what its AS is, what it is used for, how it is come back to.
+
+    A fixed device, or several devices that come back day after day, make a line of anything but
+    a VPN exit, also of the network of a mobile operator (fixed wireless access).
+    """
     if connection == _HOSTING:
         return 2
     if own_fixed >= 2:
         return 0
+    if connection == _SCHOOL or connection == _TRAVELER:
+        return 3
+    if accounts[0] >= 4 and sessions[0] >= _TELLING_SESSIONS and fixed[0] * 25 < sessions[0]:
+        return 3
+    if several and own_days >= 4 and own_sessions >= 8:
+        return 0
     if connection == _CELLULAR:
         return 1
-    if connection in (_SCHOOL, _TRAVELER):
-        return 3
-    if own_fixed == 0:
-        for level in range(3):
-            if (
-                accounts[level] >= 4
-                and sessions[level] >= _TELLING_SESSIONS
-                and fixed[level] * 25 < sessions[level]
-            ):
-                return 3 if level == 0 else 1
-        if concurrency >= 8.0:
-            return 3
+    if own_days >= 4 and own_sessions >= 8:
+        return 0
+    for level in range(1, 3):
+        if (
+            accounts[level] >= 8
+            and sessions[level] >= 2 * _TELLING_SESSIONS
+            and fixed[level] * 5 < sessions[level]
+            and phones[level] * 2 > sessions[level]
+        ):
+            return 1
     return 0
 
 
 @compiled
 def summarise_nodes(
     time: npt.NDArray[np.int64],
+    day: npt.NDArray[np.int64],
+    device: npt.NDArray[np.int32],
     node: npt.NDArray[np.int32],
     row: npt.NDArray[np.int32],
     fixed: npt.NDArray[np.bool_],
@@ -141,6 +155,7 @@ def summarise_nodes(
     accounts: npt.NDArray[np.int64],
     sessions: npt.NDArray[np.int64],
     fixed_sessions: npt.NDArray[np.int64],
+    phone_sessions: npt.NDArray[np.int64],
     tenure_days: npt.NDArray[np.float32],
     span_days: npt.NDArray[np.float32],
 ) -> Nodes:
@@ -150,6 +165,10 @@ def summarise_nodes(
     ----------
     time : ndarray of int64, shape (n,)
         Start of each session in seconds, ascending.
+    day : ndarray of int64, shape (n,)
+        Local day of each session.
+    device : ndarray of int32, shape (n,)
+        Device of each session.
     node : ndarray of int32, shape (n,)
         Node of each session.
     row : ndarray of int32, shape (k,)
@@ -158,7 +177,7 @@ def summarise_nodes(
         Whether the session's device stays where it is plugged in.
     hi, lo, operator, connection
         Of each session, shape (n,).
-    accounts, sessions, fixed_sessions, tenure_days, span_days
+    accounts, sessions, fixed_sessions, phone_sessions, tenure_days, span_days
         Network statistics of each session, shape (n, 4): /32 or /64, /24 or /56, /20 or /48, AS.
 
     Returns
@@ -175,6 +194,9 @@ def summarise_nodes(
     last = np.zeros(k, np.int64)
     count = np.zeros(k, np.int32)
     own_fixed = np.zeros(k, np.int32)
+    own_days = np.zeros(k, np.int32)
+    last_day = np.full(k, -(10**9), np.int64)
+    several = np.zeros(k, np.bool_)
     concurrency = np.ones(k)
     kind = np.zeros(k, np.int8)
     for i in range(node.size):
@@ -183,6 +205,11 @@ def summarise_nodes(
         last[u] = time[i]
         if fixed[i]:
             own_fixed[u] += 1
+        if day[i] != last_day[u]:
+            last_day[u] = day[i]
+            own_days[u] += 1
+        if device[i] != device[row[u]]:
+            several[u] = True
     for u in range(k):
         i = row[u]
         first[u] = time[i]
@@ -204,9 +231,12 @@ def summarise_nodes(
         kind[u] = _kind(
             connection[i],
             own_fixed[u],
+            own_days[u],
+            count[u],
+            several[u],
+            accounts[i],
             sessions[i],
             fixed_sessions[i],
-            accounts[i],
-            concurrency[u],
+            phone_sessions[i],
         )
     return Nodes(is4, carrier, level1, level2, first, last, count, concurrency, kind)

@@ -132,6 +132,7 @@ def take_rows(columns: Columns, order: npt.NDArray[np.int64]) -> Columns:
         columns.accounts[order],
         columns.sessions[order],
         columns.fixed_sessions[order],
+        columns.phone_sessions[order],
         columns.networks[order],
         columns.tenure_days[order],
         columns.span_days[order],
