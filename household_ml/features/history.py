@@ -99,6 +99,7 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
     night = np.empty(n, np.bool_)
     minutes = np.empty(n)
     fixed = np.empty(n, np.bool_)
+    plugged = np.empty(n, np.bool_)
     device_start = np.zeros(devices + 1, np.int32)
     for i in range(n):
         local = time[i] + 60 * np.int64(columns.utc_offset_min[begin + i])
@@ -110,6 +111,7 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
         minutes[i] = duration[i] / 60.0 if duration[i] >= 0 else np.nan
         kind = columns.device_type[begin + i]
         fixed[i] = kind == 0 or kind == 1 or kind == 3
+        plugged[i] = fixed[i] or kind == 2
         device_start[device[i] + 1] += 1
     for d in range(devices):
         device_start[d + 1] += device_start[d]
@@ -127,6 +129,7 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
         node,
         row,
         fixed,
+        plugged,
         hi,
         lo,
         columns.operator[begin:end],

@@ -102,9 +102,11 @@ def index_nodes(
 def _kind(
     connection: int,
     own_fixed: int,
+    own_plugged: int,
     own_days: int,
     own_sessions: int,
     several: bool,
+    private: bool,
     accounts: npt.NDArray[np.int64],
     sessions: npt.NDArray[np.int64],
     fixed: npt.NDArray[np.int64],
@@ -112,8 +114,9 @@ def _kind(
 ) -> int:
     """What kind of access a node is: what its AS is, what it is used for, how it is come back to.
 
-    A fixed device, or several devices that come back day after day, make a line of anything but
-    a VPN exit, also of the network of a mobile operator (fixed wireless access).
+    What is plugged in, or several devices that come back day after day, make a line of anything
+    but a VPN exit, also of the network of a mobile operator (fixed wireless access). So do two
+    devices on one IPv6 prefix that nobody else holds: they are behind one router.
     """
     if connection == _HOSTING:
         return 2
@@ -124,6 +127,8 @@ def _kind(
     if accounts[0] >= 4 and sessions[0] >= _TELLING_SESSIONS and fixed[0] * 25 < sessions[0]:
         return 3
     if several and own_days >= 4 and own_sessions >= 8:
+        return 0
+    if own_plugged >= 1 or (several and private and own_sessions >= 3):
         return 0
     if connection == _CELLULAR:
         return 1
@@ -148,6 +153,7 @@ def summarise_nodes(
     node: npt.NDArray[np.int32],
     row: npt.NDArray[np.int32],
     fixed: npt.NDArray[np.bool_],
+    plugged: npt.NDArray[np.bool_],
     hi: npt.NDArray[np.uint64],
     lo: npt.NDArray[np.uint64],
     operator: npt.NDArray[np.uint32],
@@ -175,6 +181,8 @@ def summarise_nodes(
         First session of each node.
     fixed : ndarray of bool, shape (n,)
         Whether the session's device stays where it is plugged in.
+    plugged : ndarray of bool, shape (n,)
+        Whether it is such a device or a streaming stick.
     hi, lo, operator, connection
         Of each session, shape (n,).
     accounts, sessions, fixed_sessions, phone_sessions, tenure_days, span_days
@@ -194,6 +202,7 @@ def summarise_nodes(
     last = np.zeros(k, np.int64)
     count = np.zeros(k, np.int32)
     own_fixed = np.zeros(k, np.int32)
+    own_plugged = np.zeros(k, np.int32)
     own_days = np.zeros(k, np.int32)
     last_day = np.full(k, -(10**9), np.int64)
     several = np.zeros(k, np.bool_)
@@ -205,6 +214,8 @@ def summarise_nodes(
         last[u] = time[i]
         if fixed[i]:
             own_fixed[u] += 1
+        if plugged[i]:
+            own_plugged[u] += 1
         if day[i] != last_day[u]:
             last_day[u] = day[i]
             own_days[u] += 1
@@ -231,9 +242,11 @@ def summarise_nodes(
         kind[u] = _kind(
             connection[i],
             own_fixed[u],
+            own_plugged[u],
             own_days[u],
             count[u],
             several[u],
+            not is4[u] and concurrency[u] < 1.5,
             accounts[i],
             sessions[i],
             fixed_sessions[i],
