@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -28,27 +27,29 @@ from household_ml.errors import (
     ParameterError,
     Problem,
 )
-from household_ml.serving.bodies import parse, problem_details
-from household_ml.serving.messages import (
-    AccountDevices,
-    AccountScores,
-    BatchRequest,
-    BatchScores,
-    DeviceScore,
-    ModelDescription,
-    RejectedRow,
-    RowCounts,
-    ScoreRequest,
-    SessionIn,
-)
-from household_ml.serving.openapi import describe, docs_page
 from household_ml.sessions import Sessions, read_sessions
 
 try:
+    import msgspec
     import prometheus_client as prometheus
     from fastapi import FastAPI, Request, Response
     from fastapi.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
+
+    from household_ml.serving.bodies import parse, problem_details
+    from household_ml.serving.messages import (
+        AccountDevices,
+        AccountScores,
+        BatchRequest,
+        BatchScores,
+        DeviceScore,
+        ModelDescription,
+        RejectedRow,
+        RowCounts,
+        ScoreRequest,
+        SessionIn,
+    )
+    from household_ml.serving.openapi import describe, docs_page
 except ImportError as error:  # pragma: no cover - held by the test in a bare environment
     raise MissingDependencyError(
         Problem(
