@@ -70,8 +70,8 @@ notebooks: venv ## run the notebooks
 example: venv ## simulate data/example again, from its seed
 	$(BIN)/household-ml simulate --out data/example --accounts 30 --days 60 --seed 7
 
-model: venv ## train the default model again, from its seed
-	$(BIN)/python -m household_ml.modeling.default
+model: venv ## train models/default again, from its seeds (about 8 minutes on two cores)
+	$(BIN)/household-ml train-default --out models/default --leave-one-out
 
 lock: venv ## resolve requirements.lock anew
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal \

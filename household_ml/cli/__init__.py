@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": ("tables", "Write the feature table."),
     "places": ("tables", "Write the inferred places of each account."),
     "train": ("learning", "Train a model from sessions and labels."),
+    "train-default": ("default_model", "Train the model that ships, from seeds alone."),
     "evaluate": ("learning", "Measure a model against the baselines."),
     "score": ("answers", "Score every device of a set of sessions."),
     "serve": ("answers", "Answer over HTTP."),
@@ -52,7 +53,7 @@ class _Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"household_ml.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -205,6 +205,7 @@ def fit_household_model(
     version: str = "0",
     config: TrainingConfig | None = None,
     about: Mapping[str, Any] | None = None,
+    sides: Sequence[npt.NDArray[np.int8]] | None = None,
 ) -> HouseholdModel:
     """Train, calibrate, choose thresholds, and measure on accounts kept aside.
 
@@ -224,6 +225,9 @@ def fit_household_model(
         How to train.
     about : mapping, optional
         Further plain values for the manifest, such as how the worlds were made.
+    sides : sequence of int8 array, optional
+        Side of each device of each world, where the accounts are divided already; else they are
+        divided here, see :func:`split_training_set`.
 
     Returns
     -------
@@ -241,10 +245,11 @@ def fit_household_model(
     chosen = config or TrainingConfig()
     names = tuple(feature_names)
     _check(datasets, names, monotone)
-    sides = [
-        split_training_set(dataset, shares=chosen.shares, seed=seed + index)
-        for index, dataset in enumerate(datasets)
-    ]
+    if sides is None:
+        sides = [
+            split_training_set(dataset, shares=chosen.shares, seed=seed + index)
+            for index, dataset in enumerate(datasets)
+        ]
     together = stack_worlds(datasets)
     side = np.concatenate(sides)
     usable = np.isfinite(together.y) & ~_column(together.ambiguous, len(together), fill=False)

@@ -1,11 +1,4 @@
-"""Training and evaluation from labelled sessions: which accounts may be seen by what.
-
-Network statistics are a way for one account to learn of another. So accounts are divided first:
-the training accounts' features are built with statistics of the training accounts alone, those of
-the calibration and test accounts with statistics of the training accounts and their own side, as a
-service has it that knows its history and meets new accounts. Nothing of a later side reaches an
-earlier one.
-"""
+"""Training and evaluation from labelled sessions."""
 
 from __future__ import annotations
 
@@ -17,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from household_ml.features import FEATURE_NAMES, build_features
-from household_ml.modeling.baselines import Baselines, fit_baselines
+from household_ml.features import FEATURE_NAMES
+from household_ml.modeling.baselines import Baselines
 from household_ml.modeling.card import model_card
 from household_ml.modeling.evaluation import (
     Comparison,
@@ -26,22 +19,21 @@ from household_ml.modeling.evaluation import (
     compare_scores,
     evaluate_scores,
 )
-from household_ml.modeling.splits import CALIBRATION, TEST, TRAIN
+from household_ml.modeling.splits import TEST
 from household_ml.modeling.training import (
     TrainingConfig,
     TrainingSet,
     fit_household_model,
-    split_training_set,
 )
-from household_ml.networks import NetworkStatistics, enrich
+from household_ml.networks import NetworkStatistics
 from household_ml.scoring.scorer import SNAPSHOT
-from household_ml.scoring.window import known_at
 from household_ml.serving.datasets import (
     LEARNT,
     LabelledDevices,
     LabelledSessions,
     labelled_devices,
 )
+from household_ml.serving.sides import DividedDevices, divide, fit_rules
 
 if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
@@ -120,12 +112,11 @@ def train_model(
     """
     chosen = config or TrainingConfig()
     parts = [
-        _divided(world, shares=chosen.shares, seed=seed + index)
-        for index, world in enumerate(worlds)
+        divide(world, shares=chosen.shares, seed=seed + index) for index, world in enumerate(worlds)
     ]
-    rules = _fit_rules(parts)
+    rules = fit_rules(parts)
     model = fit_household_model(
-        [part.learnt for part, _ in parts],
+        [part.devices.learnt for part in parts],
         feature_names=[feature.name for feature in LEARNT],
         monotone=[feature.monotone for feature in LEARNT],
         seed=seed,
@@ -135,7 +126,7 @@ def train_model(
         about={"baselines": rules.to_dict()},
     )
     model = _compared(model, parts, chosen, seed)
-    snapshot = parts[0][0].statistics
+    snapshot = parts[0].devices.statistics
     model.save(out, attachments={SNAPSHOT: _bytes(snapshot)})
     return model
 
@@ -212,58 +203,9 @@ def _rules_of(model: HouseholdModel) -> Baselines:
     return Baselines.from_dict(kept) if kept else Baselines(model.calibration.prevalence)
 
 
-def _divided(
-    world: LabelledSessions, *, shares: Sequence[float], seed: int
-) -> tuple[LabelledDevices, npt.NDArray[np.int8]]:
-    """Devices of a world and the side of each, each side with statistics that it may see."""
-    moment = world.sessions.last_started_at()
-    known = known_at(world.sessions, moment)
-    whole = labelled_devices(world)
-    side = split_training_set(whole.learnt, shares=shares, seed=seed)
-    of_account = np.empty(known.n_accounts, dtype=np.int8)
-    of_account[whole.features.account] = side
-    train = enrich(known.take_accounts(of_account == TRAIN)).statistics
-    values = np.empty_like(whole.features.values)
-    for part in (TRAIN, CALIBRATION, TEST):
-        own = of_account == part
-        if not own.any():
-            continue
-        seen = train
-        if part != TRAIN:
-            seen = enrich(known.take_accounts(own | (of_account == TRAIN))).statistics
-        built = build_features(known.take_accounts(own), statistics=seen, as_of=moment)
-        values[side == part] = built.values
-    columns = [FEATURE_NAMES.index(feature.name) for feature in LEARNT]
-    divided = replace(
-        whole,
-        features=replace(whole.features, values=values),
-        statistics=train,
-        learnt=replace(whole.learnt, values=values[:, columns]),
-    )
-    return divided, side
-
-
-def _fit_rules(parts: Sequence[tuple[LabelledDevices, npt.NDArray[np.int8]]]) -> Baselines:
-    """The baselines, which need features that the classifier does not see."""
-    rows, answers, weights = [], [], []
-    for devices, side in parts:
-        learnt = devices.learnt
-        open_policy = np.zeros(len(learnt), bool) if learnt.ambiguous is None else learnt.ambiguous
-        used = (side == TRAIN) & np.isfinite(learnt.y) & ~open_policy
-        rows.append(devices.features.values[used])
-        answers.append(learnt.y[used])
-        weights.append(np.full(int(used.sum()), 1.0 / max(int(used.sum()), 1)))
-    return fit_baselines(
-        np.concatenate(rows),
-        FEATURE_NAMES,
-        np.concatenate(answers),
-        weight=np.concatenate(weights),
-    )
-
-
 def _compared(
     model: HouseholdModel,
-    parts: Sequence[tuple[LabelledDevices, npt.NDArray[np.int8]]],
+    parts: Sequence[DividedDevices],
     config: TrainingConfig,
     seed: int,
 ) -> HouseholdModel:
@@ -271,10 +213,10 @@ def _compared(
     if not model.metrics:
         return model
     values, learnt = [], []
-    for devices, side in parts:
-        test = side == TEST
-        values.append(devices.features.values[test])
-        learnt.append(devices.learnt.take(test))
+    for part in parts:
+        test = part.side == TEST
+        values.append(part.devices.features.values[test])
+        learnt.append(part.devices.learnt.take(test))
     offsets = np.cumsum([0, *(int(part.account.max(initial=0)) + 1 for part in learnt)])
     together = TrainingSet(
         name="test",

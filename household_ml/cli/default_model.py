@@ -1,0 +1,223 @@
+"""The command that trains the model that ships, from seeds alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from household_ml import __version__
+from household_ml.cli.curriculum import Lesson, Roughness, divided_lesson, plan_lessons
+from household_ml.cli.learning import check_folder, tell_thresholds
+from household_ml.cli.options import Command
+
+if TYPE_CHECKING:
+    from household_ml.modeling.model import HouseholdModel
+    from household_ml.modeling.training import TrainingConfig
+    from household_ml.serving.sides import DividedDevices
+
+__all__ = ["SAMPLE", "default_config", "measure_sample", "train_default", "train_from_seeds"]
+
+#: A world never trained on, small enough to be measured again by a test.
+SAMPLE: Final = Lesson("fr", "fr~20231123", 400, 75, 2023_11_23, Roughness())
+
+#: Key of its metrics.
+SAMPLE_KEY: Final = "sample"
+
+_NAME: Final = "household-default"
+
+
+@click.command(
+    "train-default",
+    cls=Command,
+    examples=(
+        "household-ml train-default --out models/default --leave-one-out",
+        "household-ml train-default --out small --accounts 150 --worlds-per-kind 2",
+    ),
+)
+@click.option("--out", metavar="DIR", required=True, help="Folder to write the model to.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same digest.")
+@click.option(
+    "--accounts",
+    type=click.IntRange(50),
+    default=600,
+    show_default=True,
+    help="Accounts of each world.",
+)
+@click.option(
+    "--worlds-per-kind",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Worlds of each kind: the named one, and the others drawn.",
+)
+@click.option(
+    "--leave-one-out",
+    is_flag=True,
+    help="Also measure each kind of world with a model trained on the other kinds.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=os.cpu_count() or 1,
+    show_default="one per core",
+    help="Processes; they change nothing but the time it takes.",
+)
+def train_default(
+    out: str, seed: int, accounts: int, worlds_per_kind: int, leave_one_out: bool, jobs: int
+) -> None:
+    """Train the model that ships with the package, from seeds alone.
+
+    Simulates worlds of every kind with parameters drawn anew, makes their logs rougher, trains,
+    calibrates on accounts kept aside, measures, and writes the model with its metrics and card.
+    """
+    check_folder(out)
+    lessons = plan_lessons(accounts=accounts, worlds_per_kind=worlds_per_kind, seed=seed)
+    model = train_from_seeds(lessons, seed=seed, leave_one_out=leave_one_out, jobs=jobs)
+    model.save(out)
+    from household_ml.modeling.evaluation import Evaluation
+
+    metrics = model.metrics or {}
+    click.echo(Evaluation.from_dict(metrics["evaluation"]).to_text())
+    tell_thresholds(model.thresholds.outside_at, model.thresholds.household_at)
+    size = sum(path.stat().st_size for path in Path(out).iterdir())
+    click.echo(f"{model.label} in {out}, {size / 1e6:.2f} MB")
+
+
+def default_config() -> TrainingConfig:
+    """How the default model is trained."""
+    from household_ml.modeling.classifier import ClassifierConfig
+    from household_ml.modeling.training import TrainingConfig
+
+    return TrainingConfig(classifier=ClassifierConfig(trees=300, leaves=31, learning_rate=0.06))
+
+
+def train_from_seeds(
+    lessons: Sequence[Lesson],
+    *,
+    seed: int,
+    config: TrainingConfig | None = None,
+    leave_one_out: bool = False,
+    jobs: int = 1,
+) -> HouseholdModel:
+    """Simulate, train and measure.
+
+    Parameters
+    ----------
+    lessons : sequence of Lesson
+        The worlds.
+    seed : int
+        Of the trees and of the resampling.
+    config : TrainingConfig or None, default=None
+        How to train; None is :func:`default_config`.
+    leave_one_out : bool, default=False
+        Whether to measure every kind with a model trained on the others.
+    jobs : int, default=1
+        Processes.
+
+    Returns
+    -------
+    HouseholdModel
+        The same digest for the same lessons, seed, config and versions.
+    """
+    from joblib import Parallel, delayed, parallel_config
+
+    from household_ml.modeling.card_worlds import LEFT_OUT
+    from household_ml.networks import NetworkTable
+    from household_ml.serving.many_worlds import fit_on_worlds, measure_by_kind, measure_left_out
+
+    chosen = config or default_config()
+    kinds = [lesson.kind for lesson in lessons]
+    about = {
+        "package": __version__,
+        "recipe": {
+            "seed": seed,
+            "lessons": [lesson.to_dict() for lesson in lessons],
+            "networks_dated": NetworkTable.default().dated.isoformat(),
+        },
+    }
+    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1), _one_thread():
+        with _step(f"simulating {len(lessons)} worlds"):
+            worlds: list[DividedDevices] = Parallel()(
+                delayed(divided_lesson)(lesson, shares=chosen.shares) for lesson in lessons
+            )
+        devices = sum(len(world.side) for world in worlds)
+        left_out = list(dict.fromkeys(kinds)) if leave_one_out else []
+        with _step(f"training on {devices:,} devices, {1 + len(left_out)} models"):
+            made = Parallel()(
+                [
+                    delayed(fit_on_worlds)(
+                        worlds,
+                        seed=seed,
+                        name=_NAME,
+                        version=__version__,
+                        config=chosen,
+                        about=about,
+                    ),
+                    *(
+                        delayed(measure_left_out)(kind, worlds, kinds, config=chosen, seed=seed)
+                        for kind in left_out
+                    ),
+                ]
+            )
+    model: HouseholdModel = made[0]
+    with _step("measuring"):
+        metrics: dict[str, Any] = {SAMPLE_KEY: measure_sample(model)}
+        if left_out:
+            metrics[LEFT_OUT] = dict(zip(left_out, made[1:], strict=True))
+        model = replace(model, metrics=metrics)
+        return measure_by_kind(model, worlds, kinds, config=chosen, seed=seed)
+
+
+def measure_sample(model: HouseholdModel) -> dict[str, Any]:
+    """Measure a model on the world of :data:`SAMPLE`, as batch scoring meets it.
+
+    Parameters
+    ----------
+    model : HouseholdModel
+        The model.
+
+    Returns
+    -------
+    dict
+        Plain JSON values: ``lesson`` and ``metrics``, with intervals.
+    """
+    from household_ml.serving.datasets import LabelledSessions
+    from household_ml.serving.learning import evaluate_model
+    from household_ml.sessions import read_sessions
+    from household_ml.simulation import simulate
+
+    made = simulate(SAMPLE.world, accounts=SAMPLE.accounts, days=SAMPLE.days, seed=SAMPLE.seed)
+    last = int(made.sessions["started_at"].cast("int64").to_numpy().max())
+    sessions = read_sessions(made.sessions, now=last)
+    data = LabelledSessions(SAMPLE.world, sessions, made.labels.to_pandas(), simulated=True)
+    metrics = evaluate_model(model, data).evaluation.to_dict()["metrics"]
+    return {"lesson": SAMPLE.to_dict(), "metrics": metrics}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The kernel on one thread in every process: the processes are the threads."""
+    before = os.environ.get("HOUSEHOLD_ML_THREADS")
+    os.environ["HOUSEHOLD_ML_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HOUSEHOLD_ML_THREADS"]
+        else:
+            os.environ["HOUSEHOLD_ML_THREADS"] = before
+
+
+@contextmanager
+def _step(told: str) -> Iterator[None]:
+    began = time.monotonic()
+    click.echo(f"{told} ...", err=True)
+    yield
+    click.echo(f"{told}: {time.monotonic() - began:.0f} s", err=True)
