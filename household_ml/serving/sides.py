@@ -178,11 +178,12 @@ def fit_rules(parts: Sequence[DividedDevices]) -> Baselines:
         rows.append(part.devices.features.values[used])
         answers.append(learnt.y[used])
         weights.append(np.full(int(used.sum()), 1.0 / max(int(used.sum()), 1)))
+    weight = np.concatenate(weights)
     return fit_baselines(
         np.concatenate(rows),
         FEATURE_NAMES,
         np.concatenate(answers),
-        weight=np.concatenate(weights),
+        weight=weight / weight.mean() if weight.size else weight,
     )
 
 

@@ -1,0 +1,114 @@
+"""The model that ships is made from seeds alone, and says how it was measured."""
+
+import json
+
+import pytest
+
+from household_ml.cli import default_model
+from household_ml.cli.curriculum import Lesson, Roughness
+from household_ml.cli.default_model import SAMPLE, train_from_seeds
+from household_ml.modeling.classifier import ClassifierConfig
+from household_ml.modeling.model import HouseholdModel
+from household_ml.modeling.thresholds import ThresholdConfig
+from household_ml.modeling.training import TrainingConfig
+from household_ml.scoring import HouseholdScorer
+from household_ml.simulation import simulate
+
+LESSONS = (
+    Lesson("fr", "fr", 90, 30, 1),
+    Lesson("us", "us~5", 90, 40, 2, Roughness(lost_columns=("profile_id",), idle_days=3.0)),
+    Lesson("us", "us", 90, 30, 3),
+)
+QUICK = TrainingConfig(
+    classifier=ClassifierConfig(trees=20, leaves=8, learning_rate=0.2),
+    thresholds=ThresholdConfig(account_rate=0.2, device_rate=0.1, household_error=0.2),
+    replicates=10,
+)
+
+
+@pytest.fixture(scope="module")
+def small_sample():
+    """A sample of fewer accounts, so that the tests are quick."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(default_model, "SAMPLE", Lesson("fr", "fr~8", 60, 30, 8))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def model(small_sample):
+    return train_from_seeds(LESSONS, seed=3, config=QUICK, leave_one_out=True)
+
+
+def test_the_same_seeds_give_the_same_digest_and_the_same_numbers(model):
+    again = train_from_seeds(LESSONS, seed=3, config=QUICK)
+    assert again.digest == model.digest
+    assert again.metrics == {key: model.metrics[key] for key in model.metrics if key != "left_out"}
+    assert train_from_seeds(LESSONS[:2], seed=3, config=QUICK).digest != model.digest
+
+
+@pytest.mark.slow
+def test_processes_change_nothing(model):
+    again = train_from_seeds(LESSONS, seed=3, config=QUICK, leave_one_out=True, jobs=2)
+    assert again.digest == model.digest
+    assert again.metrics["left_out"] == model.metrics["left_out"]
+
+
+def test_the_manifest_tells_the_seeds_and_the_versions(model):
+    recipe = model.manifest["recipe"]
+    assert recipe["seed"] == 3
+    assert [lesson["world"] for lesson in recipe["lessons"]] == ["fr", "us~5", "us"]
+    assert recipe["lessons"][1]["roughness"]["lost_columns"] == ["profile_id"]
+    assert {"numpy", "scikit-learn", "numba"} <= set(model.manifest["libraries"])
+    assert model.manifest["simulated"]
+    assert model.manifest["config"]["classifier"]["trees"] == 20
+
+
+def test_each_kind_is_measured_by_a_model_that_has_not_seen_it(model):
+    left_out = model.metrics["left_out"]
+    assert set(left_out) == {"fr", "us"}
+    assert set(left_out["us"]["worlds"]) == {"us~5", "us"}
+    metrics = left_out["us"]["metrics"]
+    assert metrics["pr_auc"]["low"] <= metrics["pr_auc"]["value"] <= metrics["pr_auc"]["high"]
+    assert {"prevalence", "recall_at_0.01", "recall_at_0.005", "recall_at_0.001", "ece"} <= set(
+        metrics
+    )
+    assert "other address than usual" in left_out["us"]["comparison"]
+
+
+def test_the_headline_is_sliced(model):
+    kinds = {part["kind"] for part in model.metrics["evaluation"]["slices"]}
+    assert kinds == {
+        "situation",
+        "kind",
+        "devices of the account",
+        "history of the account",
+        "device",
+        "statistics",
+    }
+
+
+def test_the_card_names_the_worst(model):
+    left_out = model.metrics["left_out"]
+    worst = max(left_out, key=lambda kind: left_out[kind]["metrics"]["ece"]["value"])
+    told = model.card.split("Largest calibration error: ", 1)[1].splitlines()[0]
+    assert told.endswith(f"of {worst}.")
+    assert "**Simulated.**" in model.card
+    assert "## Fairness" in model.card
+    assert "borrower_vpn_through_home" in model.card
+
+
+def test_what_is_saved_scores(model, tmp_path):
+    model.save(tmp_path)
+    assert HouseholdModel.load(tmp_path).digest == model.digest
+    json.loads((tmp_path / "metrics.json").read_text())
+    scores = HouseholdScorer.load(tmp_path).score(simulate("de", accounts=10, days=30).sessions)
+    assert scores["household_probability"].between(0, 1).all()
+
+
+def test_the_sample_is_of_no_world_that_is_trained_on():
+    from household_ml.cli.curriculum import plan_lessons
+
+    lessons = plan_lessons(accounts=600, worlds_per_kind=5, seed=1)
+    assert SAMPLE.world not in {lesson.world for lesson in lessons}
+    assert SAMPLE.seed not in {lesson.seed for lesson in lessons}
