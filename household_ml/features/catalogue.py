@@ -111,7 +111,7 @@ def _ratio(
 
 
 def _contest(name: str, meaning: str) -> Feature:
-    meaning = f"{meaning} of home against those of the place next to it in claim"
+    meaning = f"{meaning}: home against the place next to it in claim"
     return Feature(name, "log ratio", -12.0, 12.0, 0, "account", meaning)
 
 
@@ -314,19 +314,6 @@ FEATURES: tuple[Feature, ...] = (
     _share("share_of_home", 0, "account", "of home's sessions, those of this device"),
     _days("home_idle_days", 0, "account", "last session of any device at home to as_of"),
     _days("account_span_days", 0, "account", "first session of the account to as_of"),
-    _contest("rival_days", "days of use"),
-    _contest("rival_nights", "nights of use"),
-    _contest("rival_sessions", "sessions"),
-    _contest("rival_devices", "devices used there"),
-    _contest("rival_residents", "devices used nowhere more"),
-    _contest("rival_fixed_devices", "fixed devices"),
-    _contest("rival_tenure", "days from first to last use"),
-    _days(
-        "rival_after_days",
-        0,
-        "account",
-        "first use of home to first use of the next place, 200 days added",
-    ),
     _share(
         "settled_other_share",
         -1,
@@ -363,6 +350,24 @@ FEATURES: tuple[Feature, ...] = (
         -1,
         "profile",
         "of other devices' sessions on its profiles, those at its second place",
+    ),
+    _contest("rival_days", "days of use"),
+    _contest("rival_nights", "nights of use"),
+    _contest("rival_sessions", "sessions"),
+    _contest("rival_minutes", "watched time"),
+    _contest("rival_devices", "devices used there"),
+    _contest("rival_residents", "devices used nowhere more"),
+    _contest("rival_fixed_devices", "fixed devices"),
+    _contest("rival_profiles", "profiles used nowhere more"),
+    _contest("rival_tenure", "days from first to last use"),
+    _contest("rival_after", "days from its first use to that of the rival place, signed"),
+    _contest("rival_idle", "days from the last use of the rival place to its own, signed"),
+    _share(
+        "home_confidence",
+        0,
+        "account",
+        "probability that the inferred home is the account's, from how it stands against the "
+        "rival place",
     ),
     _flag(
         "last_address_differs_from_main",

@@ -9,32 +9,12 @@ from household_ml.compiling import compiled
 from household_ml.features import columns as c
 from household_ml.features.catalogue import CAP_DAYS
 from household_ml.features.history import Columns, History
+from household_ml.features.standing import lived_in
 
 __all__ = ["fill_context", "fill_rules"]
 
 _DAY = 86400.0
 _TWO_DAYS = 2 * 86400
-
-
-@compiled
-def _log_ratio(home: float, rival: float) -> float:
-    return np.log((home + 1.0) / (rival + 1.0))
-
-
-@compiled
-def _fill_rival(history: History, row: npt.NDArray[np.float64]) -> None:
-    """How home stands against the place next to it in claim: is it home at all?"""
-    p = history.places
-    row[c.RIVAL_DAYS] = _log_ratio(p.days[0], p.days[1])
-    row[c.RIVAL_NIGHTS] = _log_ratio(p.nights[0], p.nights[1])
-    row[c.RIVAL_SESSIONS] = _log_ratio(p.sessions[0], p.sessions[1])
-    row[c.RIVAL_DEVICES] = _log_ratio(p.devices[0], p.devices[1])
-    row[c.RIVAL_RESIDENTS] = _log_ratio(p.residents[0], p.residents[1])
-    row[c.RIVAL_FIXED_DEVICES] = _log_ratio(p.fixed_devices[0], p.fixed_devices[1])
-    row[c.RIVAL_TENURE] = _log_ratio(
-        (p.last[0] - p.first[0]) / _DAY, (p.last[1] - p.first[1]) / _DAY
-    )
-    row[c.RIVAL_AFTER_DAYS] = 200.0 + (p.first[1] - p.first[0]) / _DAY
 
 
 @compiled
@@ -53,10 +33,6 @@ def fill_context(
     devices = history.device_start.size - 1
     n = history.time.size
     places = history.places
-    lived_in = 0
-    for p in range(places.claim.size):
-        if places.days[p] >= 3:
-            lived_in += 1
     concurrency = weight = tenure = networks = 0.0
     home = np.zeros(devices, np.int32)
     addresses = 0
@@ -87,14 +63,12 @@ def fill_context(
             row[c.IS_TABLET] = 1.0 if kind == 5 else 0.0
             row[c.IS_COMPUTER] = 1.0 if kind == 6 else 0.0
         row[c.ACCOUNT_DEVICES] = np.log1p(devices)
-        row[c.ACCOUNT_PLACES] = np.log1p(lived_in)
+        row[c.ACCOUNT_PLACES] = np.log1p(lived_in(history))
         row[c.ACCOUNT_SPAN_DAYS] = (history.as_of - history.time[0]) / _DAY
         row[c.HOME_CLAIM] = places.claim[0] if has_home else 0.0
         row[c.HOME_IDLE_DAYS] = CAP_DAYS
         if has_home:
             row[c.HOME_MARGIN] = places.claim[1] / places.claim[0] if places.claim.size > 1 else 0.0
-            if places.claim.size > 1:
-                _fill_rival(history, row)
             row[c.HOME_DEVICES] = np.log1p(places.devices[0])
             row[c.HOME_FIXED_DEVICES] = np.log1p(places.fixed_devices[0])
             row[c.ACCOUNT_HOME_DAYS] = np.log1p(places.days[0])

@@ -16,6 +16,7 @@ from household_ml.features.context import fill_context, fill_rules
 from household_ml.features.elsewhere import fill_elsewhere
 from household_ml.features.history import Columns, read_history
 from household_ml.features.presence import fill_presence
+from household_ml.features.standing import fill_standing, find_standing
 from household_ml.features.ties import has_ties, settle_ties, take_rows
 
 __all__ = ["place_sessions", "score_columns"]
@@ -79,14 +80,6 @@ def _score_account(
     history = read_history(columns, first, stop, devices, as_of)
     anchors = find_anchors(history)
     company = find_company(history, columns, first)
-    out[:] = np.nan
-    for d in range(devices):
-        fill_presence(history, d, out[d])
-        fill_colocation(history, anchors, d, out[d])
-        fill_elsewhere(history, d, out[d])
-        fill_company(history, columns, first, company, d, out[d])
-    fill_context(history, columns, first, out)
-    fill_rules(history, out)
     _fill_place(
         history.place,
         history.device_rows,
@@ -94,6 +87,15 @@ def _score_account(
         history.places.claim.size,
         device_place,
     )
+    out[:] = np.nan
+    for d in range(devices):
+        fill_presence(history, d, out[d])
+        fill_colocation(history, anchors, d, out[d])
+        fill_elsewhere(history, d, out[d])
+        fill_company(history, columns, first, company, d, out[d])
+    fill_context(history, columns, first, out)
+    fill_standing(history, find_standing(history, columns, first), out)
+    fill_rules(history, out)
     last_home_at[:] = np.iinfo(np.int64).min
     for i in range(stop - first):
         if history.place[i] == 0:

@@ -122,7 +122,7 @@ def _kind(
         return 2
     if own_fixed >= 2:
         return 0
-    if connection == _SCHOOL or connection == _TRAVELER:
+    if connection in (_SCHOOL, _TRAVELER):
         return 3
     if accounts[0] >= 4 and sessions[0] >= _TELLING_SESSIONS and fixed[0] * 25 < sessions[0]:
         return 3
