@@ -142,7 +142,7 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
         columns.span_days[begin:end],
     )
     line = join_lines(time, node, nodes, device_rows, device_start, fixed)
-    root = join_places(node, nodes, line, device_rows, device_start, fixed)
+    root = join_places(time, node, nodes, line, device_rows, device_start, fixed)
     node_place, places = weigh_places(time, day, night, device, fixed, node, root, as_of // _MICRO)
     session_kind = np.empty(n, np.int8)
     place = np.empty(n, np.int32)

@@ -286,7 +286,35 @@ def _join_successors(nodes: Nodes, parent: npt.NDArray[np.int32]) -> None:
 
 
 @compiled
+def _handed_over(
+    time: npt.NDArray[np.int64],
+    node: npt.NDArray[np.int32],
+    parent: npt.NDArray[np.int32],
+    a: int,
+    b: int,
+    moment: int,
+) -> bool:
+    """Tell whether all use of one place went over to another at a moment.
+
+    It did not where others stayed behind or were there before: then only a device has moved.
+    """
+    all_a = late_a = all_b = early_b = 0
+    for i in range(time.size):
+        root = _root(parent, node[i])
+        if root == a:
+            all_a += 1
+            if time[i] > moment + _MOVING:
+                late_a += 1
+        elif root == b:
+            all_b += 1
+            if time[i] < moment - _MOVING:
+                early_b += 1
+    return late_a * 8 <= all_a and early_b * 8 <= all_b
+
+
+@compiled
 def join_places(
+    time: npt.NDArray[np.int64],
     node: npt.NDArray[np.int32],
     nodes: Nodes,
     line: npt.NDArray[np.int32],
@@ -298,7 +326,7 @@ def join_places(
 
     Parameters
     ----------
-    node, nodes, device_rows, device_start, fixed
+    time, node, nodes, device_rows, device_start, fixed
         As in :func:`join_lines`.
     line : ndarray of int32, shape (k,)
         Root of the line of each node.
@@ -312,24 +340,27 @@ def join_places(
     k = line.size
     parent = line.copy()
     seen = np.zeros(k, np.int32)
+    back_at = np.full(k, -1, np.int32)
     for d in range(device_start.size - 1):
         begin, end = device_start[d], device_start[d + 1]
         if begin == end or not fixed[device_rows[begin]]:
             continue
         for position in range(begin, end):
             seen[line[node[device_rows[position]]]] += 1
-        base = -1
+        current = -1
         for position in range(begin, end):
-            u = node[device_rows[position]]
-            if nodes.kind[u] != 0:
+            i = device_rows[position]
+            root = line[node[i]]
+            if nodes.kind[node[i]] != 0 or seen[root] < 2 or seen[root] * 12 < end - begin:
                 continue
-            root = line[u]
-            if seen[root] >= 2 and seen[root] * 12 >= end - begin:
-                if base < 0:
-                    base = root
-                else:
-                    a, b = _root(parent, base), _root(parent, root)
+            if current >= 0 and root != current:
+                a, b = _root(parent, current), _root(parent, root)
+                if a != b and (
+                    back_at[root] == d or _handed_over(time, node, parent, a, b, time[i])
+                ):
                     parent[max(a, b)] = min(a, b)
+            current = root
+            back_at[root] = d
         for position in range(begin, end):
             seen[line[node[device_rows[position]]]] = 0
     _join_moves(node, nodes, device_rows, device_start, parent)
