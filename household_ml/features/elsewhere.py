@@ -200,7 +200,7 @@ def _fill_travel(
                     away_places += 1
     distinct = operators = 0
     entropy = 0.0
-    most = np.int64(0)
+    most = 0
     order = np.argsort(nodes.carrier, kind="mergesort")
     begin = 0
     k = order.size
@@ -219,9 +219,8 @@ def _fill_travel(
         if total > 0:
             operators += 1
         if not any_home:
-            other_operator += home
-        if home > most:
-            most = home
+            other_operator += int(home)
+        most = max(most, int(home))
         begin = stop
     for u in range(k):
         if used[u] > 0:

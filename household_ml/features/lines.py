@@ -249,7 +249,7 @@ def _join_pools(
 
 @compiled
 def _mostly(nodes: Nodes, own: npt.NDArray[np.int32], u: int) -> bool:
-    return nodes.concurrency[u] >= _SHARED and 3 * own[u] >= nodes.sessions[u]
+    return bool(nodes.concurrency[u] >= _SHARED and 3 * own[u] >= nodes.sessions[u])
 
 
 @compiled

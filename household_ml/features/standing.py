@@ -6,6 +6,7 @@ speaks for each is laid side by side: who uses it, how much, and since when.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -121,7 +122,7 @@ def lived_in(history: History) -> int:
 
 @compiled
 def _log_ratio(home: float, rival: float) -> float:
-    return np.log((home + 1.0) / (rival + 1.0))
+    return math.log((home + 1.0) / (rival + 1.0))
 
 
 @compiled
@@ -171,15 +172,15 @@ def fill_standing(history: History, standing: Standing, out: npt.NDArray[np.floa
 
 @compiled
 def _signed_log(days: float) -> float:
-    return np.log(1.0 + days) if days >= 0 else -np.log(1.0 - days)
+    return math.log(1.0 + days) if days >= 0 else -math.log(1.0 - days)
 
 
 @compiled
 def _confidence(row: npt.NDArray[np.float64]) -> float:
     """Probability that home is right, by the logistic model of :data:`CONFIDENCE`."""
-    odds = CONFIDENCE[0]
+    odds: float = CONFIDENCE[0]
     for position in range(_TERMS):
         odds += CONFIDENCE[1 + position] * row[c.RIVAL_DAYS + position]
     odds += CONFIDENCE[1 + _TERMS] * row[c.HOME_MARGIN]
     odds += CONFIDENCE[2 + _TERMS] * row[c.ACCOUNT_PLACES]
-    return 1.0 / (1.0 + np.exp(-odds))
+    return 1.0 / (1.0 + math.exp(-odds))
