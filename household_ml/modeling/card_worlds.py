@@ -13,6 +13,9 @@ __all__ = ["BY_KIND", "LEFT_OUT", "worlds_section"]
 BY_KIND: Final = "by_kind"
 LEFT_OUT: Final = "left_out"
 
+#: What a comparison calls the model itself; the others are rules.
+MODEL: Final = "this model"
+
 _COLUMNS: Final = {
     "prevalence": "share outside",
     "pr_auc": "PR-AUC",
@@ -112,7 +115,8 @@ def _best_rule(kinds: Mapping[str, Any]) -> list[str]:
     rules = [
         (found["comparison"][rule]["recall_at_0.01"]["value"] or 0.0, rule, kind)
         for kind, found in kinds.items()
-        for rule in list(found["comparison"])[1:]
+        for rule in found["comparison"]
+        if rule != MODEL
     ]
     if not rules:
         return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from household_ml.modeling.evaluation import (
     evaluate_scores,
 )
 from household_ml.modeling.model import HouseholdModel
-from household_ml.modeling.splits import TEST
+from household_ml.modeling.splits import TEST, TRAIN
 from household_ml.modeling.training import (
     TrainingConfig,
     TrainingSet,
@@ -38,6 +38,10 @@ from household_ml.serving.sides import DividedDevices, fit_rules
 __all__ = ["fit_on_worlds", "measure_by_kind", "measure_left_out"]
 
 Bools = npt.NDArray[np.bool_]
+
+#: Weight in training of a device with too little history, on which nothing is ever said. At full
+#: weight the trees learn how often a guest is one, which is a habit of the simulation.
+UNSEEN_WEIGHT: Final = 0.25
 
 
 def fit_on_worlds(
@@ -75,7 +79,7 @@ def fit_on_worlds(
     # sums of gradients depend, in the last digit, on how many threads share them
     with threadpool_limits(1):
         model = fit_household_model(
-            [world.devices.learnt for world in worlds],
+            [_weighed(world) for world in worlds],
             feature_names=[feature.name for feature in LEARNT],
             monotone=[feature.monotone for feature in LEARNT],
             seed=seed,
@@ -85,6 +89,7 @@ def fit_on_worlds(
             about={
                 **(about or {}),
                 "config": asdict(chosen),
+                "unseen_weight": UNSEEN_WEIGHT,
                 "baselines": fit_rules(worlds).to_dict(),
             },
             sides=[world.side for world in worlds],
@@ -181,6 +186,16 @@ def measure_left_out(
             metric: estimate.value for metric, estimate in evaluation.metrics.items()
         }
     return found
+
+
+def _weighed(world: DividedDevices) -> TrainingSet:
+    """Training devices on which nothing is ever said weigh less; the others are what matters."""
+    learnt = world.devices.learnt
+    if learnt.unseen is None:
+        return learnt
+    weight = np.ones(len(learnt)) if learnt.weight is None else learnt.weight
+    lighter = learnt.unseen & (world.side == TRAIN)
+    return replace(learnt, weight=np.where(lighter, UNSEEN_WEIGHT * weight, weight))
 
 
 def _measure(
