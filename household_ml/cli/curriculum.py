@@ -31,6 +31,11 @@ _DAYS: Final = (30, 180)
 #: Days of history that are seen of a named world.
 _NAMED_DAYS: Final = 90
 
+#: Lessons of each kind that are the named world itself; the others are drawn from it. Worlds with
+#: all parameters drawn at once lie far from any real one: they teach caution, and in equal numbers
+#: too much of it.
+_NAMED: Final = 3
+
 #: Shares of the accounts of every lesson that are met with a foreign snapshot, and alone.
 _FOREIGN, _ALONE = 0.08, 0.08
 
@@ -118,7 +123,7 @@ def plan_lessons(*, accounts: int, worlds_per_kind: int, seed: int) -> tuple[Les
     accounts : int
         Accounts of each world.
     worlds_per_kind : int
-        Worlds of each kind, at least 1: the named one, and the others drawn.
+        Worlds of each kind, at least 1: up to three times the named one, and the others drawn.
     seed : int
         Of all draws.
 
@@ -144,6 +149,8 @@ def plan_lessons(*, accounts: int, worlds_per_kind: int, seed: int) -> tuple[Les
             roughness = Roughness.drawn(rng)
             if number == 0:
                 lessons.append(Lesson(kind, kind, accounts, _NAMED_DAYS, own))
+            elif number < _NAMED:
+                lessons.append(Lesson(kind, kind, accounts, days, own))
             else:
                 lessons.append(Lesson(kind, f"{kind}~{drawn}", accounts, days, own, roughness))
     return tuple(lessons)
