@@ -52,7 +52,7 @@ _NAME: Final = "household-default"
 @click.option(
     "--accounts",
     type=click.IntRange(50),
-    default=600,
+    default=700,
     show_default=True,
     help="Accounts of each world.",
 )
