@@ -108,6 +108,11 @@ class Lesson:
     seed: int
     roughness: Roughness = field(default_factory=Roughness)
 
+    @property
+    def name(self) -> str:
+        """What the card and the metrics call it."""
+        return self.world if "~" in self.world else f"{self.world}, seed {self.seed}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         found = asdict(self)
@@ -181,7 +186,7 @@ def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> Div
     last = table["started_at"].cast("int64").to_numpy().max()
     sessions = read_sessions(table, now=int(last))
     labels = simulated.labels.to_pandas()
-    world = LabelledSessions(lesson.world, sessions, labels, simulated=True)
+    world = LabelledSessions(lesson.name, sessions, labels, simulated=True)
     as_of = sessions.last_started_at() + int(lesson.roughness.idle_days * _DAY_US)
     return divide(
         world,

@@ -29,12 +29,19 @@ def last_days(table):
     )
 
 
-def test_every_kind_is_learnt_from_alike_and_the_named_world_is_one_of_each():
-    lessons = plan_lessons(accounts=50, worlds_per_kind=3, seed=4)
+def test_every_kind_is_learnt_from_alike_as_it_is_and_drawn_anew():
+    lessons = plan_lessons(accounts=50, worlds_per_kind=5, seed=4)
     kinds = [lesson.kind for lesson in lessons]
-    assert [kinds.count(kind) for kind in WORLDS] == [3] * len(WORLDS)
-    assert [lesson.world for lesson in lessons[::3]] == list(WORLDS)
-    assert all(lesson.roughness == Roughness() for lesson in lessons[::3])
+    assert [kinds.count(kind) for kind in WORLDS] == [5] * len(WORLDS)
+    named = [lesson for lesson in lessons if lesson.world == lesson.kind]
+    assert {lesson.kind for lesson in named} == set(WORLDS)
+    assert all(lesson.roughness == Roughness() for lesson in named)
+    assert {lesson.kind for lesson in lessons if lesson not in named} == set(WORLDS)
+
+
+def test_worlds_have_names_of_their_own_by_which_they_are_reported():
+    lessons = plan_lessons(accounts=600, worlds_per_kind=5, seed=1)
+    assert len({lesson.name for lesson in lessons}) == len(lessons)
 
 
 def test_a_seed_draws_the_same_lessons_and_another_one_others():

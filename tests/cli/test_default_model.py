@@ -67,7 +67,7 @@ def test_the_manifest_tells_the_seeds_and_the_versions(model):
 def test_each_kind_is_measured_by_a_model_that_has_not_seen_it(model):
     left_out = model.metrics["left_out"]
     assert set(left_out) == {"fr", "us"}
-    assert set(left_out["us"]["worlds"]) == {"us~5", "us"}
+    assert set(left_out["us"]["worlds"]) == {"us~5", "us, seed 3"}
     metrics = left_out["us"]["metrics"]
     assert metrics["pr_auc"]["low"] <= metrics["pr_auc"]["value"] <= metrics["pr_auc"]["high"]
     assert {"prevalence", "recall_at_0.01", "recall_at_0.005", "recall_at_0.001", "ece"} <= set(
