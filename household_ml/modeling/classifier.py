@@ -113,4 +113,7 @@ def fit_classifier(
         categorical_features=None,
         random_state=seed,
     )
-    return estimator.fit(values, y.astype(np.int8), sample_weight=weight)
+    # scikit-learn cannot bin a column without one value; a constant one is never split on.
+    unknown = np.isnan(values).all(axis=0)
+    told = np.where(unknown, 0.0, values) if unknown.any() else values
+    return estimator.fit(told, y.astype(np.int8), sample_weight=weight)
