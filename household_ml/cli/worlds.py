@@ -13,6 +13,7 @@ __all__ = ["simulate"]
     cls=Command,
     examples=(
         "household-ml simulate --out world --accounts 500",
+        "household-ml simulate --out world --world us --check",
         "household-ml train --data world --out model",
     ),
 )
@@ -31,7 +32,14 @@ __all__ = ["simulate"]
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--truth", is_flag=True, help="Also write the true line and place of every session.")
-def simulate(out: str, world: str, accounts: int, days: int, seed: int, truth: bool) -> None:
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Also compare the world with published counts of real accounts (296 days of it).",
+)
+def simulate(
+    out: str, world: str, accounts: int, days: int, seed: int, truth: bool, check: bool
+) -> None:
     """Write simulated sessions, accounts and labels, with the situation of every device."""
     from household_ml.serving.progress import Progress
     from household_ml.simulation import write_world
@@ -48,3 +56,7 @@ def simulate(out: str, world: str, accounts: int, days: int, seed: int, truth: b
         )
     told = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     click.echo(f"{told} in {out}")
+    if check:
+        from household_ml.simulation.check import check_world
+
+        check_world(world, seed=seed, report=click.echo)

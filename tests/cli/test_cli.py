@@ -189,6 +189,16 @@ def test_features_and_places(sessions_path: Path, tmp_path: Path) -> None:
     assert tuple(pd.read_csv(tmp_path / "p.csv").columns) == PLACES.names
 
 
+def test_simulate_compares_its_world_with_published_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = tmp_path / "world"
+    assert call("simulate", "--out", world, "--accounts", 20, "--days", 10, "--check") == 0
+    told = capsys.readouterr().out
+    assert "distinct addresses in 142 rows" in told
+    assert "69" in told
+
+
 def test_simulate_train_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     world, model = tmp_path / "world", tmp_path / "model"
     assert call("simulate", "--out", world, "--accounts", 120, "--days", 30) == 0
