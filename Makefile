@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help venv demo test test-long bench bench-http notebooks lint types format model example \
+.PHONY: help venv demo test test-long bench notebooks lint types format model example \
         lock wheel clean
 
 help: ## this list
@@ -61,11 +61,8 @@ format: venv ## put the code into its form
 bench: venv ## speed of features and scoring, beside the floor of reading the file
 	$(BIN)/python tests/benchmarks/batch.py
 
-bench-http: venv ## speed of the HTTP API
-	$(BIN)/python tests/benchmarks/http.py
-
 notebooks: venv ## run the notebooks
-	$(PYTEST) -q tests/notebooks -m "slow or not slow"
+	$(PYTEST) -q tests/notebooks
 
 example: venv ## simulate data/example again, from its seed
 	$(BIN)/household-ml simulate --out data/example --accounts 30 --days 60 --seed 7

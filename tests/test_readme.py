@@ -12,6 +12,8 @@ import pytest
 from household_ml.cli import COMMANDS, household_ml
 from household_ml.config import ENVIRONMENT
 from household_ml.schema import SESSIONS, VERDICTS
+from household_ml.scoring.reasons import MOST, reasons_markdown
+from household_ml.sessions.validation import REASONS as REJECTED
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,7 +25,14 @@ QUICK = {"simulate", "networks", "features", "places", "score"}
 
 
 def lines(program: str) -> list[list[str]]:
-    return [words for line in SHELL if (words := shlex.split(line)) and words[0] == program]
+    split = [shlex.split(line) for line in SHELL]
+    return [words for words in split if words and Path(words[0]).name == program]
+
+
+def marked(first: str, last: str) -> str:
+    """What stands between two marks, each of which is there once."""
+    _, after = README.split(first)
+    return after.split(last)[0]
 
 
 def context_of(words: list[str]) -> click.Context:
@@ -67,9 +76,30 @@ def test_columns_and_verdicts_are_named() -> None:
     assert set(VERDICTS) <= named
 
 
+def test_the_table_of_reasons_is_the_one_of_the_code() -> None:
+    assert marked("with its sentences</summary>\n\n", "\n</details>") == reasons_markdown()
+    assert MOST == 4
+    assert "at most four reasons a device" in README
+
+
+def test_the_table_of_rejected_rows_is_the_one_of_the_code() -> None:
+    told = marked("| code | rejected because |\n|---|---|\n", "\n\n- **Times**")
+    assert told == "\n".join(f"| `{code}` | {why} |" for code, why in REJECTED.items())
+
+
+def test_results_are_rows_of_the_card_of_the_model_that_ships() -> None:
+    card = (ROOT / "models" / "default" / "card.md").read_text(encoding="utf-8").splitlines()
+    told = marked("copied after each training -->", "<!-- end of results -->").splitlines()
+    assert [line for line in told if line.startswith("|") and line not in card] == []
+
+
 def test_links_lead_to_files() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_example_has_at_most_fifteen_lines() -> None:
+    assert 0 < len(PYTHON[0].splitlines()) <= 15
 
 
 @pytest.mark.parametrize("source", PYTHON)
