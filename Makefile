@@ -59,7 +59,7 @@ format: venv ## put the code into its form
 	$(BIN)/ruff format .
 
 bench: venv ## speed of features and scoring, beside the floor of reading the file
-	$(BIN)/python tests/benchmarks/batch.py
+	$(BIN)/python tests/benchmarks/batch.py --out benchmarks/results.json
 
 notebooks: venv ## run the notebooks
 	$(PYTEST) -q tests/notebooks

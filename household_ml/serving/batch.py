@@ -7,7 +7,9 @@ beside it as ``NAME.partial.SUFFIX``: whole accounts, readable as it is.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from household_ml.config import environment
 from household_ml.errors import ParameterError, Problem
 from household_ml.schema import VERDICTS
 from household_ml.scoring.scorer import HouseholdScorer, read_moment, score_schema
@@ -43,7 +46,7 @@ __all__ = [
 ]
 
 #: Sessions scored at a time, in whole accounts.
-CHUNK_SESSIONS = 1_000_000
+CHUNK_SESSIONS = 250_000
 
 _SUFFIXES = (".parquet", ".csv")
 
@@ -94,8 +97,8 @@ def score_files(
         What answers.
     accounts, networks, as_of
         As in :meth:`HouseholdScorer.score_table`.
-    chunk_sessions : int, default=1_000_000
-        Sessions scored at a time; decides memory, not the answer.
+    chunk_sessions : int, default=250_000
+        Sessions scored at a time, by each thread; decides memory, not the answer.
     quiet : bool, default=False
         Tell no progress.
 
@@ -119,12 +122,15 @@ def score_files(
     table = None if slots is None else read_accounts(slots)
     verdicts = dict.fromkeys(VERDICTS, 0)
     devices = scored = 0
+
+    def answer(chunk: Sessions) -> pa.Table:
+        return scorer.score_table(chunk, accounts=table, networks=statistics, as_of=moment)
+
     with (
         _writing(target) as writer,
         Progress("scoring", known.n_accounts, quiet=quiet) as progress,
     ):
-        for chunk in _chunks(known, chunk_sessions):
-            scores = scorer.score_table(chunk, accounts=table, networks=statistics, as_of=moment)
+        for chunk, scores in _in_threads(answer, _chunks(known, chunk_sessions)):
             writer.write(scores)
             devices += scores.num_rows
             scored += chunk.n_accounts
@@ -256,6 +262,27 @@ def _chunks(sessions: Sessions, size: int) -> Iterator[Sessions]:
     edges = np.unique(np.append(cuts, sessions.n_accounts))
     for first, stop in pairwise(edges.tolist()):
         yield sessions.take_accounts(np.arange(first, stop))
+
+
+def _in_threads(
+    answer: Callable[[Sessions], pa.Table], chunks: Iterator[Sessions]
+) -> Iterator[tuple[Sessions, pa.Table]]:
+    """Chunks with their answers, in order; no more are begun than there are threads, and one."""
+    threads = int(environment("HOUSEHOLD_ML_THREADS") or os.cpu_count() or 1)
+    begun: deque[tuple[Sessions, Future[pa.Table]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for chunk in chunks:
+                begun.append((chunk, pool.submit(answer, chunk)))
+                if len(begun) > threads:
+                    first, scores = begun.popleft()
+                    yield first, scores.result()
+            while begun:
+                first, scores = begun.popleft()
+                yield first, scores.result()
+        finally:
+            for _, waiting in begun:
+                waiting.cancel()
 
 
 def _flat_type(kind: pa.DataType) -> pa.DataType:

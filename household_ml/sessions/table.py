@@ -167,7 +167,23 @@ class Sessions:
         """
         chosen = np.zeros(self.n_accounts, np.bool_)
         chosen[accounts] = True
+        kept = np.flatnonzero(chosen)
+        if kept.size and kept[-1] - kept[0] + 1 == kept.size:
+            return self._slice(int(kept[0]), int(kept[-1]) + 1)
         return self._take(np.repeat(chosen, np.diff(self.account_rows)))
+
+    def _slice(self, first: int, stop: int) -> Sessions:
+        """Sessions of neighbouring accounts, as views: nothing is copied."""
+        rows = slice(int(self.account_rows[first]), int(self.account_rows[stop]))
+        start, end = (int(self.account_devices[edge]) for edge in (first, stop))
+        return replace(
+            self,
+            account_id=self.account_id.slice(first, stop - first),
+            device_id=self.device_id.slice(start, end - start),
+            account_rows=self.account_rows[first : stop + 1] - rows.start,
+            account_devices=self.account_devices[first : stop + 1] - start,
+            **{name: getattr(self, name)[rows] for name in _ROW_COLUMNS},
+        )
 
     def _take(self, rows: np.ndarray) -> Sessions:
         if rows.all():

@@ -90,6 +90,8 @@ def test_accounts_taken_are_as_if_alone(table: pd.DataFrame, sessions: Sessions)
     alone = read_sessions(table[table["account_id"] != "b"], now=NOW)
     assert same(sessions.take_accounts(np.array([2, 0])), alone)
     assert same(sessions.take_accounts(np.array([True, False, True])), alone)
+    neighbours = read_sessions(table[table["account_id"] != "a"], now=NOW)
+    assert same(sessions.take_accounts(np.array([2, 1])), neighbours)
 
 
 def test_until_the_end_is_everything_and_before_the_start_nothing(sessions: Sessions) -> None:
