@@ -11,6 +11,7 @@ from household_ml.modeling.evaluation import Evaluation
 from household_ml.modeling.model import HouseholdModel
 from household_ml.resources import resource
 from household_ml.scoring import HouseholdScorer
+from household_ml.simulation import WORLDS
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,15 @@ def test_both_thresholds_are_certified(model):
     assert all(bound.upper <= bound.rate for bound in model.thresholds.bounds)
 
 
+def test_every_kind_of_world_was_left_out_once(model):
+    left_out = model.metrics["left_out"]
+    assert set(left_out) == set(WORLDS)
+    for found in left_out.values():
+        areas = {name: row["pr_auc"]["value"] for name, row in found["comparison"].items()}
+        model_area = areas.pop("this model")
+        assert model_area > max(areas.values())
+
+
 def test_its_numbers_come_out_again_on_a_small_sample(model):
     published = model.metrics["sample"]
     assert published["lesson"] == SAMPLE.to_dict()
@@ -59,6 +69,7 @@ def test_its_card_tells_what_it_must(model, folder):
         "## Intended use",
         "## Not to be used alone",
         "**Simulated.**",
+        "On kinds of worlds it has not seen",
         "Largest calibration error: ",
         "borrower_vpn_through_home",
         "borrower_same_carrier_nat",
