@@ -61,7 +61,7 @@ _NAME: Final = "household-default"
     type=click.IntRange(1),
     default=5,
     show_default=True,
-    help="Worlds of each kind: the named one, and the others drawn.",
+    help="Worlds of each kind: up to three times the named one, and the others drawn.",
 )
 @click.option(
     "--leave-one-out",
