@@ -10,14 +10,11 @@ import numpy.typing as npt
 from household_ml.compiling import compiled
 from household_ml.features import columns as c
 from household_ml.features.elsewhere import second_place
-from household_ml.features.history import Columns, History
+from household_ml.features.history import UNKNOWN_MINUTES, Columns, History
 
 __all__ = ["Company", "fill_company", "find_company"]
 
 _TWO_DAYS = 2 * 86400
-#: Minutes that a session of unknown length is taken to last: between the 28.7 of a play on a
-#: television and the 8.6 of one on a phone (second-hand figures, see the design facts).
-_UNKNOWN_MINUTES = 20.0
 _HOURS = 6
 
 
@@ -126,7 +123,7 @@ def _overlapping(history: History) -> npt.NDArray[np.bool_]:
     marked = np.zeros(n, np.bool_)
     until = np.int64(-1)
     for i in range(n):
-        played = history.minutes[i] if history.minutes[i] >= 0 else _UNKNOWN_MINUTES
+        played = history.minutes[i] if history.minutes[i] >= 0 else UNKNOWN_MINUTES
         stop = history.time[i] + np.int64(60 * min(played, 240.0))
         if history.place[i] == 0:
             until = max(until, stop)

@@ -12,10 +12,14 @@ from household_ml.features.homes import Places, weigh_places
 from household_ml.features.lines import join_lines, join_places
 from household_ml.features.nodes import Nodes, index_nodes, summarise_nodes
 
-__all__ = ["Columns", "History", "read_history"]
+__all__ = ["UNKNOWN_MINUTES", "Columns", "History", "read_history"]
 
 _MICRO = 1_000_000
 _DAY = 86400
+
+#: Minutes that a session of unknown length is taken to last: between the 28.7 of a play on a
+#: television and the 8.6 of one on a phone (second-hand figures).
+UNKNOWN_MINUTES = 20.0
 
 
 class Columns(NamedTuple):

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from household_ml.compiling import compiled
 from household_ml.features import columns as c
 from household_ml.features.catalogue import CAP_DAYS
-from household_ml.features.history import History
+from household_ml.features.history import UNKNOWN_MINUTES, History
 
 __all__ = ["fill_presence"]
 
@@ -61,7 +61,7 @@ def fill_presence(history: History, d: int, out: npt.NDArray[np.float64]) -> Non
             last_line = i
             if first_line < 0:
                 first_line = i
-        played = history.minutes[i] if history.minutes[i] >= 0 else 20.0
+        played = history.minutes[i] if history.minutes[i] >= 0 else UNKNOWN_MINUTES
         minutes += played
         if at_home:
             home += 1

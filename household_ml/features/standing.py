@@ -14,12 +14,11 @@ import numpy.typing as npt
 
 from household_ml.compiling import compiled
 from household_ml.features import columns as c
-from household_ml.features.history import Columns, History
+from household_ml.features.history import UNKNOWN_MINUTES, Columns, History
 
 __all__ = ["CONFIDENCE", "Standing", "fill_standing", "find_standing", "lived_in"]
 
 _DAY = 86400.0
-_UNKNOWN_MINUTES = 20.0
 
 #: Terms of the confidence that are features of the table, ``rival_days`` and those after it.
 _TERMS = 11
@@ -103,7 +102,7 @@ def find_standing(history: History, columns: Columns, begin: int) -> Standing:
     profiles = np.zeros(places, np.int32)
     for i in range(history.time.size):
         if history.place[i] >= 0:
-            played = history.minutes[i] if history.minutes[i] >= 0 else _UNKNOWN_MINUTES
+            played = history.minutes[i] if history.minutes[i] >= 0 else UNKNOWN_MINUTES
             minutes[history.place[i]] += played
     if places > 0:
         _count_profiles(history, columns, begin, profiles)
