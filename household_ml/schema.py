@@ -15,11 +15,13 @@ __all__ = [
     "FIXED_DEVICE_TYPES",
     "LABELS",
     "NETWORKS",
+    "NO_AS",
     "PLACES",
     "SCORES",
     "SESSIONS",
     "SITUATIONS",
     "TABLES",
+    "TRUTH",
     "VERDICTS",
     "Column",
     "Table",
@@ -88,6 +90,9 @@ CONNECTION_TYPES = (
     "traveler",
 )
 
+#: An AS that is known to be unknown, and is not looked up: reserved for no use by RFC 7300.
+NO_AS = 2**32 - 1
+
 VERDICTS = ("household", "extra_member", "undetermined", "outside")
 
 SESSIONS = Table(
@@ -98,7 +103,7 @@ SESSIONS = Table(
         Column("started_at", "timestamp", True, "start of playback; a time without a zone is UTC"),
         Column("duration_s", "float", False, "watched time in seconds; null = unknown"),
         Column("ip", "string", True, "public address seen by the service"),
-        Column("asn", "integer", False, "origin AS of ip; null = looked up"),
+        Column("asn", "integer", False, "origin AS of ip; null = looked up, 4294967295 = none"),
         Column("device_type", "string", False, "one of DEVICE_TYPES; null = unknown"),
         Column("country", "string", False, "ISO 3166-1 alpha-2 of ip"),
         Column(
@@ -186,7 +191,46 @@ PLACES = Table(
     ),
 )
 
-TABLES = (SESSIONS, ACCOUNTS, LABELS, SCORES, NETWORKS, PLACES)
+TRUTH = Table(
+    "truth",
+    (
+        Column(
+            "account_id",
+            "string",
+            False,
+            "with device_id and started_at, the session that is spoken of; without these three, "
+            "row by row that of the sessions",
+        ),
+        Column("device_id", "string", False, "device within the account"),
+        Column("started_at", "timestamp", False, "start of the session"),
+        Column(
+            "place_id",
+            "integer",
+            True,
+            "where the device truly was, one number a place; -1 or null = on the move",
+        ),
+        Column(
+            "line_id",
+            "integer",
+            False,
+            "access line it truly used, one number a line; -1 or null = none of its own",
+        ),
+        Column(
+            "at_home",
+            "boolean",
+            False,
+            "whether that place was the account's main home then; read as at_main_home too",
+        ),
+        Column(
+            "access",
+            "string",
+            False,
+            "kind of access; on cellular and vpn there is no line of one's own",
+        ),
+    ),
+)
+
+TABLES = (SESSIONS, ACCOUNTS, LABELS, SCORES, NETWORKS, PLACES, TRUTH)
 
 #: Evaluation slices of the simulated worlds: name -> policy_ambiguous.
 SITUATIONS: dict[str, bool] = {

@@ -12,7 +12,7 @@ from household_ml.networks.ladder import AS_LEVEL
 from household_ml.networks.operators import connection_type_of, operator_of
 from household_ml.networks.statistics import NetworkCounts, NetworkStatistics
 from household_ml.networks.table import NetworkTable
-from household_ml.schema import CONNECTION_TYPES
+from household_ml.schema import CONNECTION_TYPES, NO_AS
 from household_ml.sessions.table import Sessions
 
 __all__ = ["EnrichedSessions", "enrich"]
@@ -68,7 +68,7 @@ def enrich(
     Parameters
     ----------
     sessions : Sessions
-        N sessions; a given AS is taken as it is, whatever the table says.
+        N sessions; a given AS is taken as it is, whatever the table says, and `NO_AS` as unknown.
     statistics : NetworkStatistics, default=None
         Snapshot to look networks up in; None = built of these very sessions.
     table : NetworkTable, default=None
@@ -98,10 +98,11 @@ def enrich(
     """
     table = table or NetworkTable.default()
     asn: npt.NDArray[np.uint32] = np.ascontiguousarray(sessions.asn, np.uint32)
-    missing = np.flatnonzero(asn == 0)
-    if missing.size:
+    missing, unknown = np.flatnonzero(asn == 0), np.flatnonzero(asn == NO_AS)
+    if missing.size or unknown.size:
         asn = asn.copy()
         asn[missing] = table.lookup(sessions.ip_hi[missing], sessions.ip_lo[missing])
+        asn[unknown] = 0
     if statistics is None:
         statistics = NetworkStatistics.build(sessions, asn)
     counts = statistics.lookup(sessions.ip_hi, sessions.ip_lo, asn)

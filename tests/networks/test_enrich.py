@@ -17,8 +17,9 @@ from household_ml.networks import (
     enrich,
     operator_of,
 )
+from household_ml.networks.ladder import AS_LEVEL
 from household_ml.networks.sources import RawTable
-from household_ml.schema import CONNECTION_TYPES
+from household_ml.schema import CONNECTION_TYPES, NO_AS
 from household_ml.sessions import read_sessions
 
 
@@ -40,6 +41,12 @@ def test_a_missing_as_is_looked_up_and_a_given_one_is_taken() -> None:
     assert enriched.operator.tolist() == [12322, 7922, 0, 15169]
     types = [CONNECTION_TYPES[code] for code in enriched.connection]
     assert types == ["residential", "residential", "unknown", "hosting"]
+
+
+def test_an_as_that_is_known_to_be_unknown_is_not_looked_up() -> None:
+    enriched = sessions_of([{"asn": NO_AS}, {"asn": NO_AS, "ip": "10.0.0.1"}])
+    assert enriched.asn.tolist() == [0, 0]
+    assert enriched.counts.sessions[:, AS_LEVEL].tolist() == [0, 0]
 
 
 def test_a_given_as_makes_a_private_address_usable() -> None:
