@@ -10,20 +10,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from household_ml.features import FEATURE_NAMES, FEATURES, NEVER, build_features
+from household_ml.features import FEATURE_NAMES, NEVER, build_features
 from household_ml.modeling.model import HouseholdModel
 from household_ml.networks import NetworkStatistics, enrich
 from household_ml.schema import SCORES
+from household_ml.scoring.answers import AnswerInputs, Scored, answer
 from household_ml.scoring.evidence import measure_evidence
-from household_ml.scoring.reasons import explain
 from household_ml.scoring.slots import read_slots
 from household_ml.scoring.sources import model_folder
-from household_ml.scoring.verdicts import (
-    allot_extra_members,
-    decide,
-    too_little_history,
-    verdict_names,
-)
+from household_ml.scoring.verdicts import verdict_names
 from household_ml.scoring.window import known_at
 from household_ml.sessions import Sessions, parse_time, read_sessions
 
@@ -94,9 +89,7 @@ class HouseholdScorer:
     def __init__(self, model: HouseholdModel, snapshot: NetworkStatistics | None = None) -> None:
         self.model = model
         self.snapshot = snapshot
-        groups = {feature.name: feature.group for feature in FEATURES}
-        model.columns(tuple(groups))
-        self._groups = tuple(groups[name] for name in model.feature_names)
+        model.columns(FEATURE_NAMES)
 
     @property
     def model_label(self) -> str:
@@ -183,47 +176,58 @@ class HouseholdScorer:
         InputError
             The sessions, accounts, networks or ``as_of`` cannot be used.
         """
+        return self.score_with_inputs(
+            sessions, accounts=accounts, networks=networks, as_of=as_of
+        ).scores
+
+    def score_with_inputs(
+        self,
+        sessions: Sessions | pd.DataFrame | pa.Table | str | Path,
+        *,
+        accounts: pd.DataFrame | pa.Table | str | Path | None = None,
+        networks: NetworkStatistics | str | Path | None = None,
+        as_of: str | datetime | int | None = None,
+    ) -> Scored:
+        """Score as :meth:`score_table` does, and give what the scores were decided from as well.
+
+        Returns
+        -------
+        Scored
+            The scores table, and the features and counts behind each row: what an audit record
+            keeps.
+        """
         taken = sessions if isinstance(sessions, Sessions) else read_sessions(sessions)
         moment = taken.last_started_at() if as_of is None else read_moment(as_of)
         known = known_at(taken, moment)
         statistics = self.statistics_for(known, networks)
         features = build_features(enrich(known, statistics=statistics), as_of=moment)
-        values = features.values[:, self.model.columns(features.names)]
-        probability = self.model.probability(values)
-        evidence = measure_evidence(known)
-        unseen = too_little_history(evidence)
-        verdict = allot_extra_members(
-            decide(
-                probability,
-                unseen,
-                household_at=self.model.thresholds.household_at,
-                outside_at=self.model.thresholds.outside_at,
-            ),
+        inputs = AnswerInputs(
+            values=features.values[:, self.model.columns(features.names)],
+            evidence=measure_evidence(known),
             account=features.account,
             place=features.place,
-            activity=evidence.device_sessions,
             slots=read_slots(
-                taken.reading.accounts if accounts is None else accounts,
-                features.account_id,
+                taken.reading.accounts if accounts is None else accounts, features.account_id
             ),
         )
-        reasons = explain(self.model.contributions(values), self._groups, verdict, unseen)
+        answers = answer(self.model, inputs)
         devices = len(features.device_id)
         never_home = features.last_home_at == NEVER
-        return pa.table(
+        scores = pa.table(
             [
                 features.account_id,
                 features.device_id,
                 pa.array(np.full(devices, moment), type=_TIME),
-                pa.array(probability),
-                verdict_names(verdict),
+                pa.array(answers.probability),
+                verdict_names(answers.verdict),
                 pa.array(features.last_home_at, type=_TIME, mask=never_home),
                 pa.array(features.place, type=pa.int32()),
-                reasons,
+                answers.reasons,
                 pa.repeat(pa.scalar(self.model_label), devices),
             ],
             names=list(SCORES.names),
         ).cast(score_schema())
+        return Scored(scores, inputs)
 
     def statistics_for(
         self, sessions: Sessions, networks: NetworkStatistics | str | Path | None = None
