@@ -9,12 +9,19 @@
     │   ├── NoSessionsError         no_sessions        not one row could be used
     │   ├── LabelsError             labels             labels cannot be used for training
     │   ├── ParameterError          parameter          an option or argument is out of its range
-    │   └── NetworksError           networks           a table or snapshot of networks cannot be used
+    │   ├── NetworksError           networks           a table or snapshot of networks cannot be used
+    │   └── TooLargeError           too_large          a request is beyond a limit of the service
     ├── ModelError                  model              a saved model cannot be used
     │   ├── ModelNotFoundError      model_not_found    nothing is saved there
     │   ├── ModelFormatError        model_format       it is not a model of this format
     │   ├── ModelIntegrityError     model_integrity    its bytes are not those that were saved
-    │   └── ModelFeaturesError      model_features     it was trained on other features
+    │   ├── ModelFeaturesError      model_features     it was trained on other features
+    │   └── RegistryError           registry           the registry of models does not answer
+    ├── ServiceError                service            the service does not take this request
+    │   ├── UnauthorizedError       unauthorized       the API key is missing or unknown
+    │   ├── BusyError               busy               as much is in progress as may be
+    │   ├── TimedOutError           timed_out          it took longer than it may
+    │   └── NotReadyError           not_ready          no model is loaded yet, or the service stops
     └── MissingDependencyError      missing_dependency an optional part is not installed
 
 The grammar of a message is one: ``<what> must <rule>, got <value>. <what to do>``.
@@ -27,6 +34,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
+    "BusyError",
     "FormatError",
     "HouseholdError",
     "InputError",
@@ -39,9 +47,15 @@ __all__ = [
     "ModelNotFoundError",
     "NetworksError",
     "NoSessionsError",
+    "NotReadyError",
     "ParameterError",
     "Problem",
+    "RegistryError",
     "SchemaError",
+    "ServiceError",
+    "TimedOutError",
+    "TooLargeError",
+    "UnauthorizedError",
 ]
 
 
@@ -149,6 +163,12 @@ class NetworksError(InputError):
     code = "networks"
 
 
+class TooLargeError(InputError):
+    """A request is beyond a limit of the service."""
+
+    code = "too_large"
+
+
 class ModelError(HouseholdError):
     """A saved model cannot be used."""
 
@@ -177,6 +197,42 @@ class ModelFeaturesError(ModelError):
     """It was trained on other features."""
 
     code = "model_features"
+
+
+class RegistryError(ModelError):
+    """The registry of models does not answer."""
+
+    code = "registry"
+
+
+class ServiceError(HouseholdError):
+    """The service does not take this request."""
+
+    code = "service"
+
+
+class UnauthorizedError(ServiceError):
+    """The API key is missing or unknown."""
+
+    code = "unauthorized"
+
+
+class BusyError(ServiceError):
+    """As much is in progress as may be."""
+
+    code = "busy"
+
+
+class TimedOutError(ServiceError):
+    """It took longer than it may."""
+
+    code = "timed_out"
+
+
+class NotReadyError(ServiceError):
+    """No model is loaded yet, or the service stops."""
+
+    code = "not_ready"
 
 
 class MissingDependencyError(HouseholdError):

@@ -17,9 +17,8 @@ import uvicorn
 
 from household_ml.networks import enrich
 from household_ml.scoring import HouseholdScorer
-from household_ml.serving import http
-from household_ml.serving.http import create_app
-from household_ml.serving.openapi import EXAMPLE, describe
+from household_ml.serving.http import app, create_app
+from household_ml.serving.http.openapi import EXAMPLE, describe
 from household_ml.sessions import read_sessions
 
 
@@ -172,7 +171,7 @@ def test_an_account_twice_in_a_batch(client: httpx.Client) -> None:
 
 
 def test_a_body_that_is_too_large(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "MAX_BODY", 100)
+    monkeypatch.setattr(app, "MAX_BODY", 100)
     problems(client.post("/v1/score", json=EXAMPLE), 413, "input")
 
     def in_parts() -> Iterator[bytes]:

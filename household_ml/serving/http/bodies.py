@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import msgspec
 
 from household_ml.errors import FormatError, HouseholdError, Problem, SchemaError
-from household_ml.serving.messages import ProblemDetails, ProblemItem
+from household_ml.serving.http.messages import ProblemDetails, ProblemItem
 
 __all__ = ["MAX_PROBLEMS", "BodyError", "parse", "problem_details"]
 
@@ -51,7 +51,7 @@ def parse(body: bytes, message: type[Message]) -> Message:
     body : bytes
         JSON text.
     message : type
-        A type of :mod:`household_ml.serving.messages`.
+        A type of :mod:`household_ml.serving.http.messages`.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 
 from household_ml import __version__
-from household_ml.serving.messages import components
+from household_ml.serving.http.messages import components
 
 __all__ = ["EXAMPLE", "describe", "docs_page"]
 
@@ -110,7 +110,7 @@ def docs_page(description: dict[str, Any]) -> str:
     -------
     str
     """
-    environment = Environment(autoescape=True, loader=PackageLoader("household_ml.serving"))
+    environment = Environment(autoescape=True, loader=PackageLoader("household_ml.serving.http"))
     page = environment.get_template("docs.html.j2")
     return page.render(**description, link=_type_text, shown=_shown)
 

@@ -1,9 +1,4 @@
-"""The HTTP scoring API: it turns a body into sessions, asks the scorer, and writes the answer.
-
-No rule of its own lives here. Bodies are parsed by msgspec from the types of
-:mod:`household_ml.serving.messages`, of which the OpenAPI description is made too, so that what is
-documented is what is accepted.
-"""
+"""The application: routes, and what each does."""
 
 from __future__ import annotations
 
@@ -16,48 +11,36 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
+import prometheus_client as prometheus
 import pyarrow as pa
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from household_ml.errors import (
     FormatError,
     HouseholdError,
     InputError,
-    MissingDependencyError,
     ParameterError,
     Problem,
 )
+from household_ml.serving.http.bodies import parse, problem_details
+from household_ml.serving.http.messages import (
+    AccountDevices,
+    AccountScores,
+    BatchRequest,
+    BatchScores,
+    DeviceScore,
+    ModelDescription,
+    RejectedRow,
+    RowCounts,
+    ScoreRequest,
+    SessionIn,
+)
+from household_ml.serving.http.openapi import describe, docs_page
 from household_ml.sessions import Sessions, read_sessions
-
-try:
-    import msgspec
-    import prometheus_client as prometheus
-    from fastapi import FastAPI, Request, Response
-    from fastapi.concurrency import run_in_threadpool
-    from starlette.exceptions import HTTPException
-
-    from household_ml.serving.bodies import parse, problem_details
-    from household_ml.serving.messages import (
-        AccountDevices,
-        AccountScores,
-        BatchRequest,
-        BatchScores,
-        DeviceScore,
-        ModelDescription,
-        RejectedRow,
-        RowCounts,
-        ScoreRequest,
-        SessionIn,
-    )
-    from household_ml.serving.openapi import describe, docs_page
-except ImportError as error:  # pragma: no cover - held by the test in a bare environment
-    raise MissingDependencyError(
-        Problem(
-            "FastAPI, uvicorn, msgspec and prometheus-client must be installed to serve",
-            f"no module {error.name}",
-            "Install the extra: pip install 'household-ml[serve]'.",
-        )
-    ) from error
 
 if TYPE_CHECKING:
     from household_ml.networks import NetworkStatistics
