@@ -10,7 +10,8 @@
     │   ├── LabelsError             labels             labels cannot be used for training
     │   ├── ParameterError          parameter          an option or argument is out of its range
     │   ├── NetworksError           networks           a table or snapshot of networks cannot be used
-    │   └── TooLargeError           too_large          a request is beyond a limit of the service
+    │   ├── TooLargeError           too_large          a request is beyond a limit of the service
+    │   └── MediaTypeError          media_type         a body is of no type that is taken
     ├── ModelError                  model              a saved model cannot be used
     │   ├── ModelNotFoundError      model_not_found    nothing is saved there
     │   ├── ModelFormatError        model_format       it is not a model of this format
@@ -20,7 +21,8 @@
     ├── ServiceError                service            the service does not take this request
     │   ├── UnauthorizedError       unauthorized       the API key is missing or unknown
     │   ├── BusyError               busy               as much is in progress as may be
-    │   ├── TimedOutError           timed_out          it took longer than it may
+    │   ├── SlowRequestError        slow_request       it took longer to arrive than it may
+    │   ├── TimedOutError           timed_out          it took longer to answer than it may
     │   └── NotReadyError           not_ready          no model is loaded yet, or the service stops
     └── MissingDependencyError      missing_dependency an optional part is not installed
 
@@ -39,6 +41,7 @@ __all__ = [
     "HouseholdError",
     "InputError",
     "LabelsError",
+    "MediaTypeError",
     "MissingDependencyError",
     "ModelError",
     "ModelFeaturesError",
@@ -53,6 +56,7 @@ __all__ = [
     "RegistryError",
     "SchemaError",
     "ServiceError",
+    "SlowRequestError",
     "TimedOutError",
     "TooLargeError",
     "UnauthorizedError",
@@ -169,6 +173,12 @@ class TooLargeError(InputError):
     code = "too_large"
 
 
+class MediaTypeError(InputError):
+    """A body is of no type that is taken."""
+
+    code = "media_type"
+
+
 class ModelError(HouseholdError):
     """A saved model cannot be used."""
 
@@ -223,8 +233,14 @@ class BusyError(ServiceError):
     code = "busy"
 
 
+class SlowRequestError(ServiceError):
+    """It took longer to arrive than it may."""
+
+    code = "slow_request"
+
+
 class TimedOutError(ServiceError):
-    """It took longer than it may."""
+    """It took longer to answer than it may."""
 
     code = "timed_out"
 
