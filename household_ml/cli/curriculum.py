@@ -6,6 +6,7 @@ log lacks. Every kind gives the named world as it is and worlds drawn from it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +18,18 @@ from household_ml.simulation.world import COLUMNS_THAT_MAY_BE_MISSING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from household_ml.serving.datasets import LabelledSessions
     from household_ml.serving.sides import DividedDevices
 
-__all__ = ["Lesson", "Roughness", "divided_lesson", "plan_lessons", "roughen"]
+__all__ = [
+    "Lesson",
+    "Roughness",
+    "divided_lesson",
+    "labelled_lesson",
+    "plan_fresh",
+    "plan_lessons",
+    "roughen",
+]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -35,6 +45,9 @@ _NAMED_DAYS: Final = 90
 #: all parameters drawn at once lie far from any real one: they teach caution, and in equal numbers
 #: too much of it.
 _NAMED: Final = 3
+
+#: Marks the draws of worlds that nobody learns from; no lesson of a kind has so high a number.
+_FRESH: Final = 1_000_000
 
 #: Shares of the accounts of every lesson that are met with a foreign snapshot, and alone.
 _FOREIGN, _ALONE = 0.08, 0.08
@@ -161,6 +174,35 @@ def plan_lessons(*, accounts: int, worlds_per_kind: int, seed: int) -> tuple[Les
     return tuple(lessons)
 
 
+def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesson, ...]:
+    """One world of each kind that nobody learns from, to put a model between its references.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        Names of worlds.
+    accounts : int
+        Accounts of each world.
+    seed : int
+        Of all draws.
+
+    Returns
+    -------
+    tuple of Lesson
+        The named worlds as they are, over 90 days, of seeds of their own.
+    """
+    return tuple(
+        Lesson(
+            kind,
+            kind,
+            accounts,
+            _NAMED_DAYS,
+            int(np.random.default_rng([seed, place, _FRESH]).integers(1, 2**31)),
+        )
+        for place, kind in enumerate(kinds)
+    )
+
+
 def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> DividedDevices:
     """Simulate the world of a lesson, roughen its log and build the features of its devices.
 
@@ -176,24 +218,53 @@ def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> Div
     DividedDevices
         The same for the same lesson.
     """
-    from household_ml.serving.datasets import LabelledSessions
     from household_ml.serving.sides import Meetings, divide
-    from household_ml.sessions import read_sessions
-    from household_ml.simulation import simulate
 
-    simulated = simulate(lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed)
-    table = roughen(simulated.sessions, lesson.roughness, seed=lesson.seed)
-    last = table["started_at"].cast("int64").to_numpy().max()
-    sessions = read_sessions(table, now=int(last))
-    labels = simulated.labels.to_pandas()
-    world = LabelledSessions(lesson.name, sessions, labels, simulated=True)
-    as_of = sessions.last_started_at() + int(lesson.roughness.idle_days * _DAY_US)
+    world = labelled_lesson(lesson)
+    as_of = world.sessions.last_started_at() + int(lesson.roughness.idle_days * _DAY_US)
     return divide(
         world,
         shares=shares,
         seed=lesson.seed,
         as_of=as_of,
         meetings=Meetings(foreign=_FOREIGN, alone=_ALONE),
+    )
+
+
+def labelled_lesson(lesson: Lesson) -> LabelledSessions:
+    """Simulate the world of a lesson and roughen its log; its truth comes along.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        What to simulate.
+
+    Returns
+    -------
+    LabelledSessions
+        The same for the same lesson.
+    """
+    from household_ml.modeling.truth import SESSION_KEY
+    from household_ml.serving.datasets import LabelledSessions
+    from household_ml.sessions import read_sessions
+    from household_ml.simulation import simulate
+
+    made = simulate(
+        lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed, truth=True
+    )
+    table, told = made.sessions, []
+    if made.truth is not None:
+        told = made.truth.column_names
+        for name in told:
+            table = table.append_column(name, made.truth[name])
+    table = roughen(table, lesson.roughness, seed=lesson.seed)
+    last = table["started_at"].cast("int64").to_numpy().max()
+    return LabelledSessions(
+        lesson.name,
+        read_sessions(table.drop_columns(told), now=int(last)),
+        made.labels.to_pandas(),
+        simulated=True,
+        truth=table.select([*SESSION_KEY, *told]),
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from independent_world import (  # type: ignore[import-not-found, unused-ignore]
@@ -13,8 +13,9 @@ from independent_world import (  # type: ignore[import-not-found, unused-ignore]
     PREFIXES,
     make_world,
 )
-from judge import covered, recall_at  # type: ignore[import-not-found, unused-ignore]
+from judge import judge, write_world  # type: ignore[import-not-found, unused-ignore]
 
+from household_ml.modeling.distance import MODEL, ORACLE, PLAIN
 from household_ml.schema import DEVICE_TYPES, SESSIONS, SITUATIONS
 
 
@@ -53,8 +54,14 @@ def test_the_same_seed_gives_the_same_world() -> None:
         pd.testing.assert_frame_equal(table, again[name])
 
 
-def test_recall_counts_ties_as_a_whole() -> None:
-    outside = np.array([1] * 4 + [0] * 100)
-    suspicion = np.array([0.9, 0.8, 0.8, 0.1] + [0.8, 0.8] + [0.2] * 98)
-    assert recall_at(outside, suspicion, 0.01) == 0.25
-    assert covered(0.5, 0.3, 0.8) == pytest.approx(0.4)
+def test_any_scores_are_put_between_the_references(tmp_path: Path) -> None:
+    write_world(tmp_path / "fr", "fr", accounts=150, days=30, seed=5)
+    labels = pd.read_parquet(tmp_path / "fr" / "labels.parquet")
+    knowing = labels.assign(household_probability=labels["in_household"].astype(float))
+    found = judge(tmp_path / "fr", knowing, replicates=5)
+    assert found.recall[MODEL]["recall_at_0.001"].value == 1.0
+    assert found.covered[MODEL]["covered_at_0.01"].value > 1.0
+    blank = judge(tmp_path / "fr", knowing[:0], replicates=5)
+    assert blank.recall[MODEL]["recall_at_0.01"].value == 0.0
+    for name in (PLAIN, ORACLE):
+        assert blank.recall[name] == found.recall[name]
