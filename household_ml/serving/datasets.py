@@ -31,6 +31,7 @@ __all__ = [
     "LEARNT",
     "LabelledDevices",
     "LabelledSessions",
+    "find_table",
     "labelled_devices",
     "linked_accounts",
     "read_labelled",
@@ -127,9 +128,9 @@ def read_labelled(folder: str | Path, *, sessions_format: str | None = None) -> 
                 "Give the folder that household-ml simulate writes, or one like it.",
             )
         )
-    sessions_at = root / "sessions" if (root / "sessions").is_dir() else _find(root, "sessions")
+    sessions_at = root / "sessions" if (root / "sessions").is_dir() else find_table(root, "sessions")
     sessions = read_sessions(sessions_at or root, format=sessions_format)
-    labels_at = _find(root, "labels")
+    labels_at = find_table(root, "labels")
     labels = sessions.reading.labels if labels_at is None else _read_frame(labels_at)
     if labels is None or len(labels) == 0:
         raise LabelsError(
@@ -160,10 +161,10 @@ def world_folders(folder: str | Path) -> list[Path]:
         By name; the folder itself where it holds labels or none of its folders does.
     """
     root = Path(folder)
-    if not root.is_dir() or _find(root, "labels") is not None:
+    if not root.is_dir() or find_table(root, "labels") is not None:
         return [root]
     inside = sorted(each for each in root.iterdir() if each.is_dir())
-    return [each for each in inside if _find(each, "labels") is not None] or [root]
+    return [each for each in inside if find_table(each, "labels") is not None] or [root]
 
 
 def labelled_devices(
@@ -229,7 +230,8 @@ def linked_accounts(sessions: Sessions) -> npt.NDArray[np.int64]:
     return link_accounts(sessions.row_account(), network, accounts=sessions.n_accounts).group
 
 
-def _find(root: Path, stem: str) -> Path | None:
+def find_table(root: Path, stem: str) -> Path | None:
+    """A table in a folder by the name it has there, whatever its format; None when it is not."""
     for suffix in _SUFFIXES:
         path = root / f"{stem}{suffix}"
         if path.is_file():
@@ -238,7 +240,7 @@ def _find(root: Path, stem: str) -> Path | None:
 
 
 def _read_truth(root: Path, sessions_at: Path | None) -> pa.Table | None:
-    truth_at = _find(root, "truth")
+    truth_at = find_table(root, "truth")
     if truth_at is None:
         return None
     truth = pa.Table.from_pandas(_read_frame(truth_at), preserve_index=False)
