@@ -9,20 +9,24 @@ from household_ml.features.build import (
 )
 from household_ml.features.catalogue import (
     CAP_DAYS,
+    COLUMN_NAMES,
     FEATURE_NAMES,
     FEATURES,
     GROUPS,
     MONOTONE,
+    RIVAL,
     Feature,
 )
 
 __all__ = [
     "CAP_DAYS",
+    "COLUMN_NAMES",
     "FEATURES",
     "FEATURE_NAMES",
     "GROUPS",
     "MONOTONE",
     "NEVER",
+    "RIVAL",
     "Feature",
     "Features",
     "assign_places",
