@@ -24,6 +24,7 @@
     │   ├── SlowRequestError        slow_request       it took longer to arrive than it may
     │   ├── TimedOutError           timed_out          it took longer to answer than it may
     │   └── NotReadyError           not_ready          no model is loaded yet, or the service stops
+    ├── AuditError                  audit              an audit record cannot be read or written
     └── MissingDependencyError      missing_dependency an optional part is not installed
 
 The grammar of a message is one: ``<what> must <rule>, got <value>. <what to do>``.
@@ -36,6 +37,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
+    "AuditError",
     "BusyError",
     "FormatError",
     "HouseholdError",
@@ -249,6 +251,12 @@ class NotReadyError(ServiceError):
     """No model is loaded yet, or the service stops."""
 
     code = "not_ready"
+
+
+class AuditError(HouseholdError):
+    """An audit record cannot be read or written."""
+
+    code = "audit"
 
 
 class MissingDependencyError(HouseholdError):

@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": ("tables", "Write the feature table."),
     "places": ("tables", "Write the inferred places of each account."),
     "train": ("learning", "Train a model from sessions and labels."),
-    "evaluate": ("learning", "Measure a model against the baselines."),
+    "evaluate": ("evaluation", "Measure a model against the baselines."),
     "score": ("answers", "Score every device of a set of sessions."),
     "serve": ("answers", "Answer over HTTP."),
     "train-default": ("default_model", "Train the model that ships, from seeds alone."),

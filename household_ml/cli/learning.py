@@ -1,30 +1,15 @@
-"""Commands that learn and measure: train and evaluate."""
+"""The command that learns from labels."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from household_ml.cli.options import FORMATS, Command, as_of_option, model_option, networks_option
+from household_ml.cli.options import Command, data_option, labelled_format_option
 from household_ml.errors import ParameterError, Problem
 
-__all__ = ["check_file", "check_folder", "evaluate", "tell_thresholds", "train"]
-
-_DATA = click.option(
-    "--data",
-    metavar="DIR",
-    required=True,
-    multiple=True,
-    help="Folder with sessions and labels, and optionally accounts; give it again for more worlds.",
-)
-_FORMAT = click.option(
-    "--format",
-    "format_",
-    type=click.Choice(FORMATS),
-    help="Format of the sessions; left out, it is recognised by content.",
-)
+__all__ = ["check_file", "check_folder", "tell_thresholds", "train"]
 
 
 @click.command(
@@ -35,8 +20,8 @@ _FORMAT = click.option(
         "    household-ml train --data world --out model --register household",
     ),
 )
-@_DATA
-@_FORMAT
+@data_option
+@labelled_format_option
 @click.option("--out", metavar="MODEL_DIR", required=True, help="Folder to write the model to.")
 @click.option("--register", metavar="NAME", help="Also register it in MLflow under this name.")
 @click.option("--name", default="household", show_default=True, help="Name of the model.")
@@ -74,67 +59,6 @@ def train(
 
         registered = register_model(out, register)
         click.echo(f"registered as {registered.uri}, version {registered.version}")
-
-
-@click.command(
-    cls=Command,
-    examples=(
-        "household-ml evaluate --data holdout --model model --out report.html --json metrics.json",
-    ),
-)
-@_DATA
-@_FORMAT
-@model_option
-@networks_option
-@as_of_option
-@click.option("--out", metavar="PATH", help="HTML report to write; it opens without a network.")
-@click.option("--json", "json_", metavar="PATH", help="Metrics to write as JSON.")
-def evaluate(
-    data: tuple[str, ...],
-    format_: str | None,
-    model: str | None,
-    networks: str | None,
-    as_of: str | None,
-    out: str | None,
-    json_: str | None,
-) -> None:
-    """Measure a model beside the rule baselines, with slices and intervals.
-
-    The accounts should be none that the model was trained on.
-    """
-    from household_ml.networks import NetworkStatistics
-    from household_ml.scoring.scorer import HouseholdScorer, read_moment
-    from household_ml.serving.datasets import read_labelled
-    from household_ml.serving.learning import evaluate_model
-
-    for path, suffix in ((out, ".html"), (json_, ".json")):
-        if path is not None:
-            check_file(path, suffix)
-    scorer = HouseholdScorer.load(model)
-    moment = None if as_of is None else read_moment(as_of)
-    statistics = None if networks is None else NetworkStatistics.load(networks)
-    measured = []
-    for folder in data:
-        labelled = read_labelled(folder, sessions_format=format_)
-        result = evaluate_model(scorer.model, labelled, networks=statistics, as_of=moment)
-        measured.append((labelled, result))
-        click.echo(f"{labelled.name}\n{result.comparison.to_text()}\n")
-        click.echo(result.evaluation.to_text())
-    if json_ is not None:
-        found = {"model": scorer.model_label, "worlds": [each.to_dict() for _, each in measured]}
-        Path(json_).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        click.echo(f"metrics in {json_}")
-    if out is not None:
-        from household_ml.serving.report import telling_accounts, write_report
-
-        labelled, result = measured[0]
-        write_report(
-            out,
-            [(each.name, result) for each, result in measured],
-            model=scorer.model,
-            accounts=telling_accounts(scorer, labelled, result),
-        )
-        click.echo(f"report in {out}")
 
 
 def tell_thresholds(outside_at: float | None, household_at: float | None) -> None:

@@ -17,6 +17,8 @@ __all__ = [
     "FORMATS",
     "Command",
     "as_of_option",
+    "data_option",
+    "labelled_format_option",
     "model_option",
     "networks_option",
     "out_option",
@@ -63,6 +65,19 @@ as_of_option = click.option(
     "--as-of",
     metavar="TIME",
     help="No session after it is used, ISO 8601; left out, the last session of the input.",
+)
+data_option = click.option(
+    "--data",
+    metavar="DIR",
+    required=True,
+    multiple=True,
+    help="Folder with sessions and labels, and optionally accounts; give it again for more worlds.",
+)
+labelled_format_option = click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    help="Format of the sessions; left out, it is recognised by content.",
 )
 model_option = click.option(
     "--model",

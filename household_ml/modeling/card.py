@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from household_ml.modeling.card_worlds import BY_KIND, LEFT_OUT, worlds_section
-from household_ml.modeling.evaluation import FAIRNESS_LIMIT, Comparison, Estimate, Evaluation
+from household_ml.modeling.evaluation import (
+    FAIRNESS_LIMIT,
+    Comparison,
+    Estimate,
+    Evaluation,
+    tell_above,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,6 +199,8 @@ def _situations(evaluation: Evaluation) -> str:
             f"| {part.kind}: {part.value}{mark} | {part.devices} | {part.false_flags} "
             f"| {part.ratio} | {part.recall} | {left_open} |"
         )
+    if evaluation.slices_of("situation"):
+        lines += ["", tell_above(evaluation)]
     return "\n".join(lines)
 
 

@@ -44,6 +44,7 @@ from household_ml.modeling.thresholds import Thresholds
 __all__ = [
     "FAIRNESS_LIMIT",
     "RATES",
+    "SITUATION_LIMIT",
     "AbstentionPoint",
     "Comparison",
     "Estimate",
@@ -52,6 +53,7 @@ __all__ = [
     "Slice",
     "compare_scores",
     "evaluate_scores",
+    "tell_above",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -60,6 +62,9 @@ Bools = npt.NDArray[np.bool_]
 
 #: A slice is named when its rate is this many times the whole's.
 FAIRNESS_LIMIT = 1.5
+
+#: Household devices of any one situation may be flagged this many times as often as all of them.
+SITUATION_LIMIT = 2.0
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ class Evaluation:
             "reliability": [asdict(part) for part in self.reliability],
             "abstention": [asdict(point) for point in self.abstention],
             "slices": [asdict(part) for part in self.slices],
+            "above": [part.value for part in self.above()],
             "settings": dict(self.settings),
         }
 
@@ -150,6 +156,26 @@ class Evaluation:
             and ((part.ratio.value or 0.0) > limit or (part.undetermined_ratio or 0.0) > limit)
         )
 
+    def above(self, limit: float = SITUATION_LIMIT) -> tuple[Slice, ...]:
+        """Situations not ambiguous whose household devices are flagged too often, worst first.
+
+        Parameters
+        ----------
+        limit : float, default=2
+            How many times the rate of the whole is allowed.
+
+        Returns
+        -------
+        tuple of Slice
+            Those whose ``ratio`` is larger.
+        """
+        found = [
+            part
+            for part in self.slices_of("situation")
+            if not part.ambiguous and (part.ratio.value or 0.0) > limit
+        ]
+        return tuple(sorted(found, key=lambda part: -(part.ratio.value or 0.0)))
+
     def to_text(self) -> str:
         """Metrics and slices as a table for people."""
         counts = self.counts
@@ -166,16 +192,27 @@ class Evaluation:
                 "",
                 (
                     f"  {'at ' + format(rate, '.1%') + ' household false flags':<38} "
-                    f"{'devices':>8}  {'false flags':<22} recall"
+                    f"{'devices':>8}  {'false flags':<22} {'times the whole':<22} recall"
                 ),
             ]
         for part in self.slices:
             mark = " (policy open)" if part.ambiguous else ""
             lines.append(
                 f"  {part.kind + ' ' + part.value + mark:<38} {part.devices:>8}  "
-                f"{part.false_flags!s:<22} {part.recall}"
+                f"{part.false_flags!s:<22} {part.ratio!s:<22} {part.recall}"
             )
+        if self.slices_of("situation"):
+            lines += ["", f"  {tell_above(self)}"]
         return "\n".join(lines)
+
+
+def tell_above(evaluation: Evaluation, limit: float = SITUATION_LIMIT) -> str:
+    """Name the situations of :meth:`Evaluation.above` in a sentence, or say that there is none."""
+    found = evaluation.above(limit)
+    if not found:
+        return f"No situation is flagged wrongly over {limit:g} times as often as the whole."
+    told = ", ".join(f"{part.value} {part.ratio} times" for part in found)
+    return f"Flagged wrongly over {limit:g} times as often as the whole: {told}."
 
 
 def evaluate_scores(

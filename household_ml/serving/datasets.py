@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from household_ml.errors import FormatError, LabelsError, Problem
 from household_ml.features import FEATURES, Features, build_features
 from household_ml.modeling.labels import AlignedLabels, align_labels
 from household_ml.modeling.splits import link_accounts
 from household_ml.modeling.training import TrainingSet
+from household_ml.modeling.truth import SESSION_KEY, name_sessions
 from household_ml.networks import NetworkStatistics, enrich
 from household_ml.networks.ladder import prefix_keys
 from household_ml.scoring.evidence import measure_evidence
@@ -32,6 +34,7 @@ __all__ = [
     "labelled_devices",
     "linked_accounts",
     "read_labelled",
+    "world_folders",
 ]
 
 #: Features that the classifier sees; the others serve the rules.
@@ -57,12 +60,16 @@ class LabelledSessions:
         The labels table.
     simulated : bool
         Whether people and devices are simulated.
+    truth : pyarrow.Table or None
+        True place of every session, as :func:`~household_ml.modeling.truth.name_sessions` gives
+        it; None where nobody knows.
     """
 
     name: str
     sessions: Sessions
     labels: pd.DataFrame
     simulated: bool = False
+    truth: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -93,15 +100,16 @@ def read_labelled(folder: str | Path, *, sessions_format: str | None = None) -> 
     Parameters
     ----------
     folder : str or Path
-        Holds ``sessions`` (a file or a folder of files) and ``labels``; or is an export that
-        carries labels itself.
+        Holds ``sessions`` (a file or a folder of files), ``labels`` and, where it is known,
+        ``truth``; or is an export that carries labels itself.
     sessions_format : str or None, default=None
         Format of the sessions; recognised by content when left out.
 
     Returns
     -------
     LabelledSessions
-        Simulated when the folder holds the ``world.json`` of a simulation.
+        Simulated when the folder holds the ``world.json`` of a simulation, or a truth: of real
+        people nobody has one.
 
     Raises
     ------
@@ -131,9 +139,31 @@ def read_labelled(folder: str | Path, *, sessions_format: str | None = None) -> 
                 "Add labels.parquet or labels.csv with account_id, device_id and in_household.",
             )
         )
-    simulated = (root / _WORLD).is_file()
-    name = json.loads((root / _WORLD).read_text("utf-8")).get("name") if simulated else None
-    return LabelledSessions(name or root.resolve().name, sessions, labels, simulated)
+    truth = _read_truth(root, sessions_at)
+    named = (root / _WORLD).is_file()
+    name = json.loads((root / _WORLD).read_text("utf-8")).get("name") if named else None
+    simulated = named or truth is not None
+    return LabelledSessions(name or root.resolve().name, sessions, labels, simulated, truth)
+
+
+def world_folders(folder: str | Path) -> list[Path]:
+    """Folders of worlds: the folder itself, or those in it that hold labels.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder with sessions and labels, or a folder of such folders.
+
+    Returns
+    -------
+    list of Path
+        By name; the folder itself where it holds labels or none of its folders does.
+    """
+    root = Path(folder)
+    if not root.is_dir() or _find(root, "labels") is not None:
+        return [root]
+    inside = sorted(each for each in root.iterdir() if each.is_dir())
+    return [each for each in inside if _find(each, "labels") is not None] or [root]
 
 
 def labelled_devices(
@@ -207,11 +237,22 @@ def _find(root: Path, stem: str) -> Path | None:
     return None
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
+def _read_truth(root: Path, sessions_at: Path | None) -> pa.Table | None:
+    truth_at = _find(root, "truth")
+    if truth_at is None:
+        return None
+    truth = pa.Table.from_pandas(_read_frame(truth_at), preserve_index=False)
+    if set(SESSION_KEY) <= set(truth.column_names) or not (sessions_at and sessions_at.is_file()):
+        return name_sessions(truth, None)
+    sessions = _read_frame(sessions_at, columns=list(SESSION_KEY))
+    return name_sessions(truth, pa.Table.from_pandas(sessions, preserve_index=False))
+
+
+def _read_frame(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     import pandas as pd
 
     if path.suffix == ".parquet":
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=columns)
     if path.suffix in (".arrow", ".feather"):
-        return pd.read_feather(path)
-    return pd.read_csv(path, dtype={"account_id": "str", "device_id": "str"})
+        return pd.read_feather(path, columns=columns)
+    return pd.read_csv(path, dtype={"account_id": "str", "device_id": "str"}, usecols=columns)

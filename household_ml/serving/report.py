@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from household_ml.modeling.distance import MODEL, ORACLE, PLAIN, mean_distance
+from household_ml.modeling.home_accuracy import WRONG_HOMES
 from household_ml.modeling.plots import (
     compute_false_flags,
     compute_ranking_curves,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
     from household_ml.scoring import HouseholdScorer
     from household_ml.serving.datasets import LabelledSessions
+    from household_ml.serving.references import Referenced
 
 __all__ = ["Account", "figure_svg", "telling_accounts", "write_report"]
 
@@ -74,6 +77,7 @@ def write_report(
     *,
     model: HouseholdModel,
     accounts: Sequence[Account] = (),
+    references: Sequence[Referenced | None] = (),
     title: str = "Who lives at home: evaluation",
     made_at: datetime | None = None,
 ) -> Path:
@@ -89,6 +93,8 @@ def write_report(
         The model that was measured.
     accounts : sequence of Account, optional
         Accounts to show as a timeline.
+    references : sequence of Referenced or None, optional
+        For each of `measured`, the model between the references of its world.
     title : str
         Heading.
     made_at : datetime or None, default=None
@@ -103,14 +109,17 @@ def write_report(
         autoescape=True, trim_blocks=True, lstrip_blocks=True,
         loader=PackageLoader("household_ml.serving"),
     )  # fmt: skip
+    placed = [*references, *([None] * (len(measured) - len(references)))]
     page = environment.get_template("report.html.j2").render(
         title=title,
         model=model,
         simulated=all(result.devices.learnt.simulated for _, result in measured),
         worlds=[
-            _world(number, heading, result) for number, (heading, result) in enumerate(measured)
+            {**_world(number, heading, result), "references": _between(found)}
+            for number, ((heading, result), found) in enumerate(zip(measured, placed, strict=True))
         ],
         accounts=[_account(account) for account in accounts],
+        distances=_distances([found for found in placed if found is not None]),
         columns=list(_COLUMNS.values()),
         made_at=(made_at or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
     )
@@ -223,6 +232,7 @@ def _world(number: int, heading: str, result: Measured) -> dict[str, object]:
         "counts": evaluation.counts,
         "rows": _rows(result.comparison),
         "metrics": evaluation.metrics,
+        "above": evaluation.above(),
         "recalls": [
             part
             for part in sorted(
@@ -232,6 +242,59 @@ def _world(number: int, heading: str, result: Measured) -> dict[str, object]:
         ],
         "figures": [Markup(figure_svg(axes, f"{prefix} {name}")) for axes, name in figures],  # noqa: S704 - drawn here
     }
+
+
+def _between(found: Referenced | None) -> dict[str, object] | None:
+    """The model between the references of a world, as the page shows it."""
+    if found is None:
+        return None
+    distance = found.distance
+    return {
+        "rates": [float(metric.removeprefix("recall_at_")) for metric in distance.recall[PLAIN]],
+        "rows": [
+            {
+                "name": name,
+                "ours": name == MODEL,
+                "cells": [
+                    cell
+                    for metric, recall in row.items()
+                    for cell in (
+                        recall,
+                        distance.covered.get(name, {}).get(metric.replace("recall", "covered")),
+                    )
+                ],
+                "open": distance.open_flagged.get(name),
+            }
+            for name, row in distance.recall.items()
+        ],
+        "homes": found.homes,
+        "wrong": []
+        if found.homes is None
+        else [(WRONG_HOMES[kind], rate) for kind, rate in found.homes.wrong.items() if rate],
+    }
+
+
+def _distances(found: Sequence[Referenced]) -> list[dict[str, object]]:
+    """A row per world and the mean, where there are several."""
+    if len(found) < 2:
+        return []
+    worlds = [each.distance for each in found]
+    homes = [None if each.homes is None else each.homes.right for each in found]
+    return [
+        {
+            "name": distance.name,
+            "cells": [
+                cell
+                for metric in distance.recall[PLAIN]
+                for cell in (
+                    *(distance.recall[name][metric] for name in (PLAIN, MODEL, ORACLE)),
+                    distance.covered[MODEL][metric.replace("recall", "covered")],
+                )
+            ],
+            "home": home,
+        }
+        for distance, home in zip([*worlds, mean_distance(worlds)], [*homes, None], strict=True)
+    ]
 
 
 def _rows(comparison: Comparison) -> list[dict[str, object]]:
