@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluation", "Measure a model against the baselines."),
     "score": ("answers", "Score every device of a set of sessions."),
     "serve": ("answers", "Answer over HTTP."),
+    "keys": ("privacy", "Make or rotate the keys of pseudonyms."),
+    "anonymise": ("privacy", "Replace ids and addresses by pseudonyms; scores stay the same."),
+    "erase": ("privacy", "Erase an account from files that the product wrote."),
+    "retain": ("privacy", "Remove what is older than so many days from such files."),
     "train-default": ("default_model", "Train the model that ships, from seeds alone."),
 }
 

@@ -37,6 +37,8 @@ _LISTED = 20
         "household-ml score --sessions netflix-report.zip --out scores.csv",
         "household-ml score --sessions 'logs/*.parquet' --accounts accounts.csv \\",
         "    --model models:/household@champion --as-of 2026-03-01 --out scores.parquet",
+        "household-ml score --sessions sessions.parquet --previous monday.parquet \\",
+        "    --out tuesday.parquet",
     ),
 )
 @session_options
@@ -44,6 +46,11 @@ _LISTED = 20
 @model_option
 @networks_option
 @as_of_option
+@click.option(
+    "--previous",
+    metavar="PATH",
+    help="Scores before, from which verdicts carry on: one changes only when that lasts.",
+)
 @click.option(
     "--engine",
     type=click.Choice(["local", "spark"]),
@@ -60,6 +67,7 @@ def score(
     model: str | None,
     networks: str | None,
     as_of: str | None,
+    previous: str | None,
     engine: str,
     out: str,
 ) -> None:
@@ -70,13 +78,19 @@ def score(
     moment = None if as_of is None else read_moment(as_of)
     if engine == "spark":
         _check_spark_options(format_, rejected)
-        _score_with_spark(sessions, accounts, model, networks, moment, out)
+        _score_with_spark(sessions, accounts, model, networks, moment, previous, out)
         return
     target = check_output(out)
     scorer = HouseholdScorer.load(model)
     taken = read_input(sessions, format_, rejected)
     summary = score_files(
-        taken, target, scorer=scorer, accounts=accounts, networks=networks, as_of=moment
+        taken,
+        target,
+        scorer=scorer,
+        accounts=accounts,
+        networks=networks,
+        as_of=moment,
+        previous=previous,
     )
     if summary.devices <= _LISTED:
         _list_devices(target, taken)
@@ -153,6 +167,7 @@ def _score_with_spark(
     model: str | None,
     networks: str | None,
     moment: int | None,
+    previous: str | None,
     out: str,
 ) -> None:
     from household_ml.serving.spark import local_session, read_source, score_into
@@ -166,6 +181,7 @@ def _score_with_spark(
             accounts=accounts,
             networks=networks,
             as_of=moment,
+            previous=previous,
         )
     click.echo(f"{devices:,} devices, scores in {out}")
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household_ml.features import FEATURES
+from household_ml.scoring.hysteresis import Earlier, Standing, carry
 from household_ml.scoring.reasons import explain
 from household_ml.scoring.verdicts import (
     Evidence,
@@ -46,6 +47,8 @@ class AnswerInputs:
         Place of the device within its account; 0 = home, -1 = none.
     slots : int64 array of shape (D,)
         Extra-member slots of the device's account.
+    earlier : Earlier or None, default=None
+        What the scoring before said; None when verdicts do not carry over.
     """
 
     values: npt.NDArray[np.float64]
@@ -53,6 +56,7 @@ class AnswerInputs:
     account: npt.NDArray[np.int64]
     place: npt.NDArray[np.int32]
     slots: npt.NDArray[np.int64]
+    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,11 +71,14 @@ class Answers:
         Codes of :class:`~household_ml.scoring.verdicts.Verdict`.
     reasons : pyarrow.ListArray of string, of length D
         Codes, strongest first.
+    standing : Standing or None
+        What the next scoring carries on from; None when verdicts do not carry over.
     """
 
     probability: npt.NDArray[np.float64]
     verdict: npt.NDArray[np.int8]
     reasons: pa.ListArray
+    standing: Standing | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,18 +113,25 @@ def answer(model: HouseholdModel, inputs: AnswerInputs) -> Answers:
     """
     probability = model.probability(inputs.values)
     unseen = too_little_history(inputs.evidence)
+    call = decide(
+        probability,
+        unseen,
+        household_at=model.thresholds.household_at,
+        outside_at=model.thresholds.outside_at,
+    )
+    standing = None
+    if inputs.earlier is not None:
+        standing = carry(call, probability, unseen, inputs.earlier)
+    held = call if standing is None else standing.verdict
     verdict = allot_extra_members(
-        decide(
-            probability,
-            unseen,
-            household_at=model.thresholds.household_at,
-            outside_at=model.thresholds.outside_at,
-        ),
+        held,
         account=inputs.account,
         place=inputs.place,
         activity=inputs.evidence.device_sessions,
         slots=inputs.slots,
     )
     groups = [_GROUPS[name] for name in model.feature_names]
-    reasons = explain(model.contributions(inputs.values), groups, verdict, unseen)
-    return Answers(probability, verdict, reasons)
+    reasons = explain(
+        model.contributions(inputs.values), groups, verdict, unseen, unsettled=held != call
+    )
+    return Answers(probability, verdict, reasons, standing)

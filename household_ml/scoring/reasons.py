@@ -12,7 +12,7 @@ Which reasons are told:
 - Strongest first, by the size of the sum; of two equal ones the group first in the catalogue.
 - None weaker than :data:`WEAKEST` log-odds, at most :data:`MOST` in all.
 - A circumstance that decided regardless of the model (:data:`LITTLE_HISTORY`,
-  :data:`MIXED_EVIDENCE`, :data:`PAID_SLOT`) is told first.
+  :data:`MIXED_EVIDENCE`, :data:`PAID_SLOT`, :data:`NOT_LASTING`) is told first.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ __all__ = [
     "LITTLE_HISTORY",
     "MIXED_EVIDENCE",
     "MOST",
+    "NOT_LASTING",
     "PAID_SLOT",
     "REASONS",
     "WEAKEST",
@@ -87,6 +88,15 @@ MIXED_EVIDENCE: Final = Reason(
     "The evidence for and against the household does not settle the answer.",
     "Les indices pour et contre le foyer ne permettent pas de trancher.",
 )
+NOT_LASTING: Final = Reason(
+    "not_lasting",
+    None,
+    0,
+    "The last evidence alone would answer otherwise; it has not lasted long enough to change the "
+    "answer.",
+    "Les derniers indices seuls donneraient une autre réponse, mais pas depuis assez longtemps "
+    "pour la changer.",
+)
 PAID_SLOT: Final = Reason(
     "paid_slot",
     None,
@@ -109,6 +119,7 @@ def _pair(
 REASONS: Final[tuple[Reason, ...]] = (
     LITTLE_HISTORY,
     MIXED_EVIDENCE,
+    NOT_LASTING,
     PAID_SLOT,
     *_pair(
         "home_presence",
@@ -334,6 +345,8 @@ def explain(
     groups: Sequence[str],
     verdict: npt.NDArray[np.int8],
     unseen: npt.NDArray[np.bool_],
+    *,
+    unsettled: npt.NDArray[np.bool_] | None = None,
 ) -> pa.ListArray:
     """Reasons of each device, strongest first.
 
@@ -346,7 +359,10 @@ def explain(
     verdict : int8 array of shape (D,)
         Codes of :class:`~household_ml.scoring.verdicts.Verdict`.
     unseen : bool array of shape (D,)
-        Devices that are undetermined for too little history.
+        Devices with too little history.
+    unsettled : bool array of shape (D,), optional
+        Devices whose verdict is another than the one that the thresholds call for, see
+        :mod:`~household_ml.scoring.hysteresis`.
 
     Returns
     -------
@@ -386,7 +402,9 @@ def explain(
 
     circumstance = np.full(verdict.shape, -1, dtype=np.int32)
     circumstance[verdict == Verdict.UNDETERMINED] = index[MIXED_EVIDENCE.code]
-    circumstance[unseen] = index[LITTLE_HISTORY.code]
+    if unsettled is not None:
+        circumstance[unsettled] = index[NOT_LASTING.code]
+    circumstance[unseen & (verdict == Verdict.UNDETERMINED)] = index[LITTLE_HISTORY.code]
     circumstance[verdict == Verdict.EXTRA_MEMBER] = index[PAID_SLOT.code]
     codes = np.column_stack([circumstance, codes])
     told = np.column_stack([circumstance >= 0, told])

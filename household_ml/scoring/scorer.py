@@ -16,6 +16,8 @@ from household_ml.networks import NetworkStatistics, enrich
 from household_ml.schema import SCORES
 from household_ml.scoring.answers import AnswerInputs, Scored, answer
 from household_ml.scoring.evidence import measure_evidence
+from household_ml.scoring.hysteresis import NO_TIME, STANDING, Standing
+from household_ml.scoring.previous import PreviousScores, read_previous
 from household_ml.scoring.slots import read_slots
 from household_ml.scoring.sources import model_folder
 from household_ml.scoring.verdicts import verdict_names
@@ -42,8 +44,13 @@ _ARROW: Final[Mapping[str, pa.DataType]] = {
 _TIME: Final = _ARROW["timestamp"]
 
 
-def score_schema() -> pa.Schema:
+def score_schema(*, standing: bool = False) -> pa.Schema:
     """Arrow schema of the scores table.
+
+    Parameters
+    ----------
+    standing : bool, default=False
+        With the columns that carry verdicts over to the next scoring.
 
     Examples
     --------
@@ -59,7 +66,7 @@ def score_schema() -> pa.Schema:
                 else _ARROW[column.kind],
                 nullable=not column.needed,
             )
-            for column in SCORES.columns
+            for column in (*SCORES.columns, *(STANDING if standing else ()))
         ]
     )
 
@@ -129,6 +136,7 @@ class HouseholdScorer:
         accounts: pd.DataFrame | pa.Table | str | Path | None = None,
         networks: NetworkStatistics | str | Path | None = None,
         as_of: str | datetime | int | None = None,
+        previous: PreviousScores | pd.DataFrame | pa.Table | str | Path | None = None,
     ) -> pd.DataFrame:
         """Score every device that has a session in the window; see :meth:`score_table`.
 
@@ -138,7 +146,7 @@ class HouseholdScorer:
             The scores table, ordered by account and device.
         """
         frame: pd.DataFrame = self.score_table(
-            sessions, accounts=accounts, networks=networks, as_of=as_of
+            sessions, accounts=accounts, networks=networks, as_of=as_of, previous=previous
         ).to_pandas()
         return frame
 
@@ -149,6 +157,7 @@ class HouseholdScorer:
         accounts: pd.DataFrame | pa.Table | str | Path | None = None,
         networks: NetworkStatistics | str | Path | None = None,
         as_of: str | datetime | int | None = None,
+        previous: PreviousScores | pd.DataFrame | pa.Table | str | Path | None = None,
     ) -> pa.Table:
         """Score every device that has a session in the window.
 
@@ -165,19 +174,24 @@ class HouseholdScorer:
         as_of : str, datetime, int or None, default=None
             No session after it is used: ISO 8601 text, a datetime (without a zone: UTC) or
             microseconds since the epoch. None is the last ``started_at``.
+        previous : PreviousScores, DataFrame, pyarrow.Table, str, Path or None, default=None
+            The scores before, from which verdicts carry on as
+            :mod:`~household_ml.scoring.hysteresis` says; probabilities do not. None lets the
+            thresholds alone decide.
 
         Returns
         -------
         pyarrow.Table
-            Schema :func:`score_schema`, one row per device, ordered by account and device.
+            Schema :func:`score_schema`, one row per device, ordered by account and device; with
+            ``previous``, the columns that the next scoring carries on from as well.
 
         Raises
         ------
         InputError
-            The sessions, accounts, networks or ``as_of`` cannot be used.
+            The sessions, accounts, networks, ``as_of`` or ``previous`` cannot be used.
         """
         return self.score_with_inputs(
-            sessions, accounts=accounts, networks=networks, as_of=as_of
+            sessions, accounts=accounts, networks=networks, as_of=as_of, previous=previous
         ).scores
 
     def score_with_inputs(
@@ -187,6 +201,7 @@ class HouseholdScorer:
         accounts: pd.DataFrame | pa.Table | str | Path | None = None,
         networks: NetworkStatistics | str | Path | None = None,
         as_of: str | datetime | int | None = None,
+        previous: PreviousScores | pd.DataFrame | pa.Table | str | Path | None = None,
     ) -> Scored:
         """Score as :meth:`score_table` does, and give what the scores were decided from as well.
 
@@ -209,6 +224,14 @@ class HouseholdScorer:
             slots=read_slots(
                 taken.reading.accounts if accounts is None else accounts, features.account_id
             ),
+            earlier=None
+            if previous is None
+            else read_previous(previous).earlier(
+                features.account_id,
+                features.device_id,
+                moment=moment,
+                thresholds=self.model.thresholds,
+            ),
         )
         answers = answer(self.model, inputs)
         devices = len(features.device_id)
@@ -224,9 +247,10 @@ class HouseholdScorer:
                 pa.array(features.place, type=pa.int32()),
                 answers.reasons,
                 pa.repeat(pa.scalar(self.model_label), devices),
+                *_carried(answers.standing),
             ],
-            names=list(SCORES.names),
-        ).cast(score_schema())
+            names=score_schema(standing=answers.standing is not None).names,
+        ).cast(score_schema(standing=answers.standing is not None))
         return Scored(scores, inputs)
 
     def statistics_for(
@@ -257,6 +281,14 @@ class HouseholdScorer:
 
     def __repr__(self) -> str:
         return f"HouseholdScorer({self.model_label!r})"
+
+
+def _carried(standing: Standing | None) -> list[pa.Array]:
+    """What the next scoring carries on from, in the order of ``STANDING``."""
+    if standing is None:
+        return []
+    times = (standing.verdict_since, standing.called_since, standing.doubted_since)
+    return [pa.array(time, type=_TIME, mask=time == NO_TIME) for time in times]
 
 
 def read_moment(as_of: str | datetime | int) -> int:

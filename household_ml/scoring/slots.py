@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from household_ml.errors import FormatError, Problem, SchemaError
+from household_ml.errors import Problem, SchemaError
+from household_ml.scoring.tables import open_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ def read_accounts(source: pd.DataFrame | pa.Table | str | Path) -> pa.Table:
     FormatError
         There is no such file, or it is none of the three formats.
     """
-    table = _table(source)
+    table = open_table(source, "accounts", text=["account_id"])
     if "account_id" not in table.column_names:
         raise SchemaError(
             Problem(
@@ -117,32 +118,3 @@ def _slots(table: pa.Table) -> pa.Array:
             )
         )
     return slots
-
-
-def _table(source: pd.DataFrame | pa.Table | str | Path) -> pa.Table:
-    if isinstance(source, pa.Table):
-        return source
-    if not isinstance(source, str | Path):
-        return pa.Table.from_pandas(source, preserve_index=False)
-    path = Path(source)
-    try:
-        if path.suffix.lower() == ".csv":
-            from pyarrow import csv
-
-            text = csv.ConvertOptions(column_types={"account_id": pa.large_string()})
-            return csv.read_csv(path, convert_options=text)
-        if path.suffix.lower() in (".arrow", ".feather", ".ipc"):
-            from pyarrow import feather
-
-            return feather.read_table(path)
-        from pyarrow import parquet
-
-        return parquet.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise FormatError(
-            Problem(
-                "the accounts table must be a Parquet, CSV or Arrow IPC file",
-                f"{str(path)!r} ({str(error).splitlines()[0]})",
-                "Check the path and the format.",
-            )
-        ) from error

@@ -23,6 +23,8 @@ import pyarrow.compute as pc
 from household_ml.config import environment
 from household_ml.errors import ParameterError, Problem
 from household_ml.schema import VERDICTS
+from household_ml.scoring.hysteresis import STANDING
+from household_ml.scoring.previous import PreviousScores, read_previous
 from household_ml.scoring.scorer import HouseholdScorer, read_moment, score_schema
 from household_ml.scoring.slots import read_accounts
 from household_ml.scoring.window import known_at
@@ -82,6 +84,7 @@ def score_files(
     accounts: pa.Table | pd.DataFrame | str | Path | None = None,
     networks: NetworkStatistics | str | Path | None = None,
     as_of: str | datetime | int | None = None,
+    previous: PreviousScores | pa.Table | pd.DataFrame | str | Path | None = None,
     chunk_sessions: int = CHUNK_SESSIONS,
     quiet: bool = False,
 ) -> BatchSummary:
@@ -95,7 +98,7 @@ def score_files(
         ``.parquet`` or ``.csv`` file to write. In CSV, reasons are joined by a space.
     scorer : HouseholdScorer
         What answers.
-    accounts, networks, as_of
+    accounts, networks, as_of, previous
         As in :meth:`HouseholdScorer.score_table`.
     chunk_sessions : int, default=250_000
         Sessions scored at a time, by each thread; decides memory, not the answer.
@@ -120,14 +123,18 @@ def score_files(
     statistics = scorer.statistics_for(known, networks)
     slots = taken.reading.accounts if accounts is None else accounts
     table = None if slots is None else read_accounts(slots)
+    before = None if previous is None else read_previous(previous)
+    schema = score_schema(standing=before is not None)
     verdicts = dict.fromkeys(VERDICTS, 0)
     devices = scored = 0
 
     def answer(chunk: Sessions) -> pa.Table:
-        return scorer.score_table(chunk, accounts=table, networks=statistics, as_of=moment)
+        return scorer.score_table(
+            chunk, accounts=table, networks=statistics, as_of=moment, previous=before
+        )
 
     with (
-        _writing(target) as writer,
+        _writing(target, schema) as writer,
         Progress("scoring", known.n_accounts, quiet=quiet) as progress,
     ):
         for chunk, scores in _in_threads(answer, _chunks(known, chunk_sessions)):
@@ -236,11 +243,11 @@ class _ParquetWriter:
 
 
 @contextmanager
-def _writing(target: Path, schema: pa.Schema | None = None) -> Iterator[_Writer]:
+def _writing(target: Path, schema: pa.Schema) -> Iterator[_Writer]:
     """A writer whose file gets its name when all went well."""
     working = target.with_name(f".{target.name}.{os.getpid()}.part")
     kind = _CsvWriter if target.suffix.lower() == ".csv" else _ParquetWriter
-    writer = kind(working, score_schema() if schema is None else schema)
+    writer = kind(working, schema)
     try:
         yield writer
         writer.close()
@@ -314,19 +321,21 @@ def read_scores(path: str | Path) -> pa.Table:
     if source.suffix.lower() == ".csv":
         from pyarrow import csv
 
-        kinds = {field.name: _flat_type(field.type) for field in score_schema()}
+        schema = score_schema(standing=True)
+        kinds = {field.name: _flat_type(field.type) for field in schema}
         table = csv.read_csv(
             source,
             convert_options=csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
         )
+        schema = score_schema(standing=STANDING[0].name in table.column_names)
         reasons = [codes.split() for codes in table["reasons"].to_pylist()]
         columns = {
             field.name: pa.chunked_array([pa.array(reasons, type=field.type)])
             if field.name == "reasons"
             else _timed(table[field.name], field.type)
-            for field in score_schema()
+            for field in schema
         }
-        return pa.table(columns).cast(score_schema())
+        return pa.table(columns).cast(schema)
     from pyarrow import parquet
 
     return parquet.read_table(source)

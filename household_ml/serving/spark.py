@@ -25,6 +25,8 @@ from household_ml.networks import NetworkStatistics, enrich
 from household_ml.networks.counting import COUNTED
 from household_ml.networks.ladder import AS_LEVEL, LEVELS, prefix_keys
 from household_ml.schema import SESSIONS
+from household_ml.scoring.hysteresis import STANDING
+from household_ml.scoring.previous import PreviousScores, read_previous
 from household_ml.scoring.scorer import HouseholdScorer, read_moment, score_schema
 from household_ml.scoring.slots import read_accounts
 from household_ml.scoring.sources import model_folder
@@ -45,6 +47,7 @@ _SCORES: Final = (
     "account_id string, device_id string, as_of timestamp, household_probability double, "
     "verdict string, last_home_at timestamp, place int, reasons array<string>, model string"
 )
+_STANDING: Final = "".join(f", {column.name} timestamp" for column in STANDING)
 _COUNTS: Final = "level int, key long, asn long, " + ", ".join(f"{name} long" for name in COUNTED)
 _CENSUS: Final = "last long, rows long, rejected long"
 
@@ -59,6 +62,7 @@ def score(
     accounts: pd.DataFrame | pa.Table | str | Path | None = None,
     networks: NetworkStatistics | str | Path | None = None,
     as_of: str | datetime | int | None = None,
+    previous: PreviousScores | pd.DataFrame | pa.Table | str | Path | None = None,
 ) -> DataFrame:
     """Score every device of a Spark table of sessions.
 
@@ -74,6 +78,8 @@ def score(
         Network statistics; None counts them in Spark from ``df``.
     as_of : str, datetime, int or None, default=None
         No session after it is used; None is the last session of ``df``.
+    previous : PreviousScores, DataFrame, pyarrow.Table, str, Path or None, default=None
+        The scores before, as in :meth:`HouseholdScorer.score_table`; read on the driver.
 
     Returns
     -------
@@ -101,22 +107,32 @@ def score(
     if networks is None and statistics.accounts == 1 and snapshot is not None:
         statistics = snapshot
     shared = session.sparkContext.broadcast(
-        (files, _saved(statistics), None if accounts is None else read_accounts(accounts))
+        (
+            files,
+            _saved(statistics),
+            None if accounts is None else read_accounts(accounts),
+            None if previous is None else read_previous(previous),
+        )
     )
+    schema = _spark_schema(standing=previous is not None)
 
     def answer(batches: Batches) -> Batches:
-        files, snapshot, slots = shared.value
+        files, snapshot, slots, before = shared.value
         for sessions in _sessions(batches):
             own = _known(sessions, moment)
             if own is None:
                 continue
             scorer = _scorer(files)
             table = scorer.score_table(
-                own, accounts=slots, networks=_statistics(snapshot), as_of=moment
+                own,
+                accounts=slots,
+                networks=_statistics(snapshot),
+                as_of=moment,
+                previous=before,
             )
-            yield from table.cast(_spark_schema()).to_batches()
+            yield from table.cast(schema).to_batches()
 
-    return by_account.mapInArrow(answer, _SCORES)
+    return by_account.mapInArrow(answer, _SCORES + ("" if previous is None else _STANDING))
 
 
 def score_into(
@@ -127,6 +143,7 @@ def score_into(
     accounts: pd.DataFrame | pa.Table | str | Path | None = None,
     networks: NetworkStatistics | str | Path | None = None,
     as_of: str | datetime | int | None = None,
+    previous: PreviousScores | pd.DataFrame | pa.Table | str | Path | None = None,
 ) -> int:
     """Score a Spark table into a folder of Parquet files; see :func:`score`.
 
@@ -144,7 +161,9 @@ def score_into(
                 "Give a new name, or use the local engine for one file.",
             )
         )
-    scores = score(df, model=model, accounts=accounts, networks=networks, as_of=as_of)
+    scores = score(
+        df, model=model, accounts=accounts, networks=networks, as_of=as_of, previous=previous
+    )
     scores.write.mode("overwrite").parquet(str(target))
     return int(df.sparkSession.read.parquet(str(target)).count())
 
@@ -367,11 +386,10 @@ def _known(sessions: Sessions, moment: int) -> Sessions | None:
         return None
 
 
-def _spark_schema() -> pa.Schema:
+def _spark_schema(*, standing: bool) -> pa.Schema:
     small = {pa.large_string(): pa.string()}
-    return pa.schema(
-        [field.with_type(small.get(field.type, field.type)) for field in score_schema()]
-    )
+    whole = score_schema(standing=standing)
+    return pa.schema([field.with_type(small.get(field.type, field.type)) for field in whole])
 
 
 def _files(folder: Path) -> dict[str, bytes]:

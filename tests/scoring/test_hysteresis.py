@@ -1,0 +1,168 @@
+"""How verdicts carry over from one scoring to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from household_ml.scoring.hysteresis import (
+    CONFIRM_DAYS,
+    NO_TIME,
+    WITHDRAW_DAYS,
+    Earlier,
+    Standing,
+    carry,
+)
+from household_ml.scoring.verdicts import Verdict, decide
+
+DAY = 86_400_000_000
+HOUSEHOLD_AT, OUTSIDE_AT = 0.8, 0.1
+
+#: Probabilities that call for the household, for nothing, and for outside.
+INSIDE, MIDDLE, OUT = 0.95, 0.6, 0.03
+
+
+def series(
+    probability: Sequence[Sequence[float]],
+    first: Verdict | None = Verdict.HOUSEHOLD,
+    unseen: Sequence[Sequence[bool]] | None = None,
+    every: int = 1,
+) -> list[list[str]]:
+    """Verdicts of D devices over T scorings, shape (D, T).
+
+    ``first`` is what a scoring without one before said a day ahead; None = it was not there yet.
+    """
+    p = np.array(probability, dtype=np.float64)
+    few = np.zeros(p.shape, dtype=bool) if unseen is None else np.array(unseen)
+    devices = len(p)
+    none = np.full(devices, NO_TIME)
+    standing = Standing(
+        np.full(devices, first or 0, dtype=np.int8), np.full(devices, -DAY), none, none
+    )
+    known, call = np.full(devices, first is not None), standing.verdict
+    told: list[list[str]] = [[] for _ in range(devices)]
+    for turn in range(p.shape[1]):
+        now = decide(p[:, turn], few[:, turn], household_at=HOUSEHOLD_AT, outside_at=OUTSIDE_AT)
+        moment = turn * every * DAY
+        standing = carry(now, p[:, turn], few[:, turn], Earlier(moment, known, call, standing))
+        known, call = np.ones(devices, dtype=bool), now
+        for device, code in enumerate(standing.verdict):
+            told[device].append(Verdict(code).name.lower())
+    return told
+
+
+def one(probability: Sequence[float], first: Verdict | None = Verdict.HOUSEHOLD) -> list[str]:
+    return series([probability], first)[0]
+
+
+@pytest.mark.parametrize("first", [Verdict.HOUSEHOLD, Verdict.UNDETERMINED, Verdict.OUTSIDE])
+@pytest.mark.parametrize("excursion", [0.0, MIDDLE, 1.0])
+def test_one_odd_day_changes_no_verdict(first: Verdict, excursion: float) -> None:
+    usual = {Verdict.HOUSEHOLD: INSIDE, Verdict.UNDETERMINED: MIDDLE, Verdict.OUTSIDE: OUT}[first]
+    days = [usual] * 90
+    for odd in range(0, 90, 7):
+        days[odd] = excursion
+    assert set(one(days, first)) == {first.name.lower()}
+
+
+@pytest.mark.parametrize("days", [1, 5, CONFIRM_DAYS])
+def test_fewer_days_than_asked_for_change_nothing_however_often(days: int) -> None:
+    told = one(([OUT] * days + [INSIDE]) * 8)
+    assert set(told) == {"household"}
+
+
+def test_crossing_the_threshold_to_and_fro_changes_nothing() -> None:
+    rng = np.random.default_rng(4)
+    days = rng.uniform(OUTSIDE_AT - 0.05, HOUSEHOLD_AT, (500, 60))
+    for device in series(days.tolist()):
+        assert "outside" not in device
+
+
+def test_a_device_that_leaves_for_good_is_outside_in_the_stated_time() -> None:
+    told = one([INSIDE] * 10 + [OUT] * 40)
+    assert told.index("outside") == 10 + CONFIRM_DAYS
+    assert set(told[10 + CONFIRM_DAYS :]) == {"outside"}
+
+
+def test_a_device_that_comes_back_is_of_the_household_in_the_stated_time() -> None:
+    told = one([OUT] * 5 + [INSIDE] * 40, Verdict.OUTSIDE)
+    assert told.index("household") == 5 + CONFIRM_DAYS
+    assert set(told[: 5 + CONFIRM_DAYS]) == {"outside"}
+
+
+def test_a_new_device_is_undetermined_until_its_answer_has_lasted() -> None:
+    told = one([INSIDE] * 40, None)
+    assert told == ["undetermined"] * CONFIRM_DAYS + ["household"] * (40 - CONFIRM_DAYS)
+    assert set(one([MIDDLE] * 90, None)) == {"undetermined"}
+
+
+def test_answers_that_alternate_are_never_given() -> None:
+    assert set(one(([OUT] * 10 + [INSIDE] * 10) * 5, None)) == {"undetermined"}
+
+
+def test_an_answer_stands_while_the_evidence_is_mixed() -> None:
+    assert set(one([MIDDLE] * 90, Verdict.HOUSEHOLD)) == {"household"}
+    assert set(one([0.4] * 90, Verdict.OUTSIDE)) == {"outside"}
+
+
+@pytest.mark.parametrize(("first", "doubtful"), [(Verdict.OUTSIDE, 0.5), (Verdict.HOUSEHOLD, 0.45)])
+def test_an_answer_whose_opposite_is_likelier_is_withdrawn(first: Verdict, doubtful: float) -> None:
+    told = one([doubtful] * 60, first)
+    assert told.index("undetermined") == WITHDRAW_DAYS
+    assert set(told[WITHDRAW_DAYS:]) == {"undetermined"}
+
+
+def test_doubt_that_is_interrupted_begins_again() -> None:
+    told = one([0.6] * (WITHDRAW_DAYS - 1) + [OUT] + [0.6] * (WITHDRAW_DAYS - 1), Verdict.OUTSIDE)
+    assert set(told) == {"outside"}
+
+
+def test_too_little_history_takes_outside_away_at_once_and_the_household_never() -> None:
+    few = [[False] * 5 + [True] * 5]
+    told = series([[OUT] * 10], Verdict.OUTSIDE, few)[0]
+    assert told == ["outside"] * 5 + ["undetermined"] * 5
+    assert set(series([[MIDDLE] * 10], Verdict.HOUSEHOLD, few)[0]) == {"household"}
+
+
+def test_nothing_is_called_of_a_device_with_too_little_history() -> None:
+    few = [[True] * 60]
+    assert set(series([[OUT] * 60], None, few)[0]) == {"undetermined"}
+
+
+def test_how_often_is_scored_does_not_matter_but_twice_it_must_be() -> None:
+    weekly = series([[OUT] * 6], every=7)[0]
+    assert weekly.index("outside") * 7 == CONFIRM_DAYS
+    monthly = series([[OUT] * 3], every=31)[0]
+    assert monthly == ["household", "outside", "outside"]
+
+
+def test_what_is_not_known_stays_undetermined() -> None:
+    assert set(one([float("nan")] * 60, None)) == {"undetermined"}
+    assert set(one([float("nan")] * 60, Verdict.HOUSEHOLD)) == {"household"}
+
+
+def test_each_device_is_judged_by_itself() -> None:
+    rng = np.random.default_rng(8)
+    walk = np.clip(0.5 + np.cumsum(rng.normal(0, 0.08, (200, 60)), axis=1), 0.0, 1.0)
+    together = series(walk.tolist(), None)
+    assert together == [series([row], None)[0] for row in walk.tolist()]
+    assert {"household", "outside", "undetermined"} == {word for row in together for word in row}
+
+
+def test_verdicts_flip_less_than_the_thresholds_alone_would_have_them() -> None:
+    rng = np.random.default_rng(9)
+    level = rng.choice([-4.0, -2.2, 0.0, 1.4, 4.0], 400)[:, None]
+    noise = np.zeros((400, 90))
+    for day in range(1, 90):
+        noise[:, day] = 0.8 * noise[:, day - 1] + rng.normal(0, 0.5, 400)
+    p = 1.0 / (1.0 + np.exp(-(level + noise)))
+    none = np.zeros(p.shape, dtype=bool)
+    plain = decide(p, none, household_at=HOUSEHOLD_AT, outside_at=OUTSIDE_AT)
+    told = np.array([[Verdict[word.upper()] for word in row] for row in series(p.tolist(), None)])
+    flips = int((np.diff(plain, axis=1) != 0).sum())
+    first = (told != Verdict.UNDETERMINED).cumsum(axis=1).astype(bool)[:, :-1]
+    kept = int(((np.diff(told, axis=1) != 0) & first).sum())
+    assert flips > 1_000
+    assert kept <= flips / 1_000
