@@ -179,7 +179,7 @@ PLACES = Table(
     (
         Column("account_id", "string", True, "subscription"),
         Column("place", "integer", True, "number of the place within the account; 0 = home"),
-        Column("claim", "float", True, "share of the account's claim to be home, in [0, 1]"),
+        Column("claim", "float", True, "probability that it is the account's home, in [0, 1]"),
         Column("devices", "integer", True, "devices that were used there"),
         Column("fixed_devices", "integer", True, "of these, fixed ones"),
         Column("sessions", "integer", True, "sessions there"),

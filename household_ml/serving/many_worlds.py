@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from household_ml.features import FEATURE_NAMES
+from household_ml.features import COLUMN_NAMES
 from household_ml.modeling.baselines import Baselines
 from household_ml.modeling.card import model_card
 from household_ml.modeling.card_worlds import BY_KIND
@@ -210,7 +210,7 @@ def _measure(
 ) -> tuple[Evaluation, Comparison]:
     used = [index for index, rows in enumerate(chosen) if rows.any()]
     together = stack_worlds([_rows(worlds[at], kinds[at], chosen[at]) for at in used])
-    columns = model.columns(FEATURE_NAMES)
+    columns = model.columns(COLUMN_NAMES)
     probability = model.probability(together.values[:, columns])
     slices = {kind: column for kind, column in together.slices.items() if kind != "world"}
     evaluation = evaluate_scores(
@@ -228,7 +228,7 @@ def _measure(
     )
     rules = Baselines.from_dict(model.manifest["baselines"])
     comparison = compare_scores(
-        {"this model": -probability, **rules.scores(together.values, FEATURE_NAMES)},
+        {"this model": -probability, **rules.scores(together.values, COLUMN_NAMES)},
         together.y,
         together.account,
         ambiguous=together.ambiguous,
@@ -300,6 +300,6 @@ def _importance(
     )
     weights = np.abs(model.contributions(values)).mean(axis=0)
     return {
-        model.feature_names[index]: round(float(weights[index]), 6)
+        model.explained_names[index]: round(float(weights[index]), 6)
         for index in np.argsort(-weights, kind="stable")
     }
