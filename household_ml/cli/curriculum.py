@@ -15,6 +15,7 @@ import numpy.typing as npt
 from household_ml.simulation.world import COLUMNS_THAT_MAY_BE_MISSING
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from household_ml.serving.sides import DividedDevices
@@ -35,6 +36,15 @@ _NAMED_DAYS: Final = 90
 #: all parameters drawn at once lie far from any real one: they teach caution, and in equal numbers
 #: too much of it.
 _NAMED: Final = 3
+
+#: The two simulators.
+FIRST_HAND, SECOND_HAND = "first", "second"
+
+#: Kinds of worlds that the second simulator calls otherwise.
+_ELSEWHERE_CALLED: Final = {"moves_holidays": "moves_and_holidays"}
+
+#: Lessons of a kind by the second simulator, for each by the first.
+_SECOND_SHARE: Final = 0.8
 
 #: Shares of the accounts of every lesson that are met with a foreign snapshot, and alone.
 _FOREIGN, _ALONE = 0.08, 0.08
@@ -92,13 +102,15 @@ class Lesson:
     Parameters
     ----------
     kind : str
-        Named world that it is, or is drawn from.
+        Kind of world; both simulators have worlds of it.
     world : str
-        The world: ``kind``, or ``kind~seed``.
+        The world in its simulator: its name there, or ``name~seed`` where it is drawn from it.
     accounts, days, seed : int
         As in `household_ml.simulation.simulate`.
     roughness : Roughness
         What is done to its log.
+    hand : {"first", "second"}
+        The simulator that makes it; the two are of different authors.
     """
 
     kind: str
@@ -107,11 +119,13 @@ class Lesson:
     days: int
     seed: int
     roughness: Roughness = field(default_factory=Roughness)
+    hand: str = FIRST_HAND
 
     @property
     def name(self) -> str:
         """What the card and the metrics call it."""
-        return self.world if "~" in self.world else f"{self.world}, seed {self.seed}"
+        world = self.world if self.hand == FIRST_HAND else f"{self.world}, {self.hand} hand"
+        return world if "~" in self.world else f"{world}, seed {self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -158,7 +172,26 @@ def plan_lessons(*, accounts: int, worlds_per_kind: int, seed: int) -> tuple[Les
                 lessons.append(Lesson(kind, kind, accounts, days, own))
             else:
                 lessons.append(Lesson(kind, f"{kind}~{drawn}", accounts, days, own, roughness))
-    return tuple(lessons)
+    return (*lessons, *_second_hand(accounts, worlds_per_kind, seed))
+
+
+def _second_hand(accounts: int, worlds_per_kind: int, seed: int) -> list[Lesson]:
+    """Lessons by the second simulator: the named world first, then worlds drawn from it."""
+    from household_ml.simulation.second_hand import KINDS
+
+    lessons = []
+    for place, world in enumerate(KINDS):
+        for number in range(max(1, round(_SECOND_SHARE * worlds_per_kind))):
+            rng = np.random.default_rng([seed, 1000 + place, number])
+            drawn, own = (int(each) for each in rng.integers(1, 2**31, 2))
+            days = int(rng.integers(_DAYS[0], _DAYS[1], endpoint=True))
+            roughness = Roughness.drawn(rng)
+            kind = _ELSEWHERE_CALLED.get(world, world)
+            if number == 0:
+                days, roughness = _NAMED_DAYS, Roughness()
+            name = world if number < 2 else f"{world}~{drawn}"
+            lessons.append(Lesson(kind, name, accounts, days, own, roughness, SECOND_HAND))
+    return lessons
 
 
 def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> DividedDevices:
@@ -179,13 +212,11 @@ def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> Div
     from household_ml.serving.datasets import LabelledSessions
     from household_ml.serving.sides import Meetings, divide
     from household_ml.sessions import read_sessions
-    from household_ml.simulation import simulate
 
-    simulated = simulate(lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed)
-    table = roughen(simulated.sessions, lesson.roughness, seed=lesson.seed)
+    raw, labels = _simulated(lesson)
+    table = roughen(raw, lesson.roughness, seed=lesson.seed)
     last = table["started_at"].cast("int64").to_numpy().max()
     sessions = read_sessions(table, now=int(last))
-    labels = simulated.labels.to_pandas()
     world = LabelledSessions(lesson.name, sessions, labels, simulated=True)
     as_of = sessions.last_started_at() + int(lesson.roughness.idle_days * _DAY_US)
     return divide(
@@ -195,6 +226,24 @@ def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> Div
         as_of=as_of,
         meetings=Meetings(foreign=_FOREIGN, alone=_ALONE),
     )
+
+
+def _simulated(lesson: Lesson) -> tuple[pa.Table, pd.DataFrame]:
+    """Sessions and labels of the world of a lesson."""
+    import pyarrow as pa
+
+    if lesson.hand == SECOND_HAND:
+        from household_ml.simulation.second_hand import make_world
+
+        made = make_world(lesson.world, lesson.accounts, lesson.days, lesson.seed)
+        table = pa.Table.from_pandas(made["sessions"], preserve_index=False)
+        place = table.column_names.index("started_at")
+        moment = table["started_at"].cast(pa.timestamp("us", "UTC"))
+        return table.set_column(place, "started_at", moment), made["labels"]
+    from household_ml.simulation import simulate
+
+    found = simulate(lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed)
+    return found.sessions, found.labels.to_pandas()
 
 
 def roughen(sessions: pa.Table, roughness: Roughness, *, seed: int) -> pa.Table:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,15 +18,12 @@ import numpy.typing as npt
 import pyarrow as pa
 from scipy.optimize import minimize
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from independent_world import KINDS, make_world  # type: ignore[import-not-found, unused-ignore]
-
 from household_ml.features.build import _infer
 from household_ml.features.homes import TERMS
 from household_ml.modeling.truth import align_truth, name_sessions
 from household_ml.sessions import read_sessions
 from household_ml.simulation import WORLDS, simulate
+from household_ml.simulation.second_hand import KINDS, make_world
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

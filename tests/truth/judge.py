@@ -29,7 +29,8 @@ from sklearn.model_selection import GroupKFold
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from independent_world import KINDS, make_world  # type: ignore[import-not-found, unused-ignore]
+from household_ml.simulation import second_hand
+from household_ml.simulation.second_hand import KINDS, make_world
 
 __all__ = [
     "covered",
@@ -380,7 +381,7 @@ def _write(world: dict[str, pd.DataFrame], folder: Path) -> None:
 def _digest() -> str:
     """Digest of this file and of the simulator, so that a stale cache is not used."""
     here = Path(__file__).resolve()
-    text = here.read_bytes() + (here.parent / "independent_world.py").read_bytes()
+    text = here.read_bytes() + Path(second_hand.__file__).read_bytes()
     return hashlib.sha256(text).hexdigest()[:12]
 
 

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 
-import numpy as np
 import pandas as pd
 import pytest
-from independent_world import (  # type: ignore[import-not-found, unused-ignore]
-    AMBIGUOUS,
-    KINDS,
-    PREFIXES,
-    make_world,
-)
-from judge import covered, recall_at  # type: ignore[import-not-found, unused-ignore]
 
 from household_ml.schema import DEVICE_TYPES, SESSIONS, SITUATIONS
+from household_ml.simulation.second_hand import AMBIGUOUS, KINDS, PREFIXES, make_world
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -53,8 +46,12 @@ def test_the_same_seed_gives_the_same_world() -> None:
         pd.testing.assert_frame_equal(table, again[name])
 
 
-def test_recall_counts_ties_as_a_whole() -> None:
-    outside = np.array([1] * 4 + [0] * 100)
-    suspicion = np.array([0.9, 0.8, 0.8, 0.1] + [0.8, 0.8] + [0.2] * 98)
-    assert recall_at(outside, suspicion, 0.01) == 0.25
-    assert covered(0.5, 0.3, 0.8) == pytest.approx(0.4)
+def test_a_drawn_world_has_rates_of_its_own() -> None:
+    named = make_world("fr", accounts=30, days=20, seed=9)["sessions"]
+    drawn = make_world("fr~7", accounts=30, days=20, seed=9)["sessions"]
+    assert len(named) != len(drawn)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="kind must be one of fr, us"):
+        make_world("atlantis", accounts=1, days=1, seed=1)
