@@ -1092,7 +1092,7 @@ class Account:
             residents.append(person)
         if size > 1 and rng.random() < 0.06:
             self.moved_in(residents[-1])
-        self.oddments(residents, fixed)
+        self.oddments(residents)
         if rng.random() < 0.3:  # ids that were seen a few times and left behind
             for _ in range(rng.choice((1, 1, 2))):
                 kind = rng.choices(("computer", "phone", "tablet", "tv", "other"), (5, 2, 1, 2, 1))[
@@ -1126,7 +1126,7 @@ class Account:
                 self.stay(person, begin, end, self.home_at(begin).number, 0)
         self.mark([d for d in person.devices if not d.situation], "resident_moved")
 
-    def oddments(self, residents: list[Person], fixed: list[tuple[float, int]]) -> None:
+    def oddments(self, residents: list[Person]) -> None:
         """Devices of the household that live an odd life."""
         rng = self.rng
         person = rng.choice(residents)
