@@ -6,6 +6,7 @@ log lacks. Every kind gives the named world as it is and worlds drawn from it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,9 +19,18 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from household_ml.serving.datasets import LabelledSessions
     from household_ml.serving.sides import DividedDevices
 
-__all__ = ["Lesson", "Roughness", "divided_lesson", "plan_lessons", "roughen"]
+__all__ = [
+    "Lesson",
+    "Roughness",
+    "divided_lesson",
+    "labelled_lesson",
+    "plan_fresh",
+    "plan_lessons",
+    "roughen",
+]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -45,6 +55,9 @@ _ELSEWHERE_CALLED: Final = {"moves_holidays": "moves_and_holidays"}
 
 #: Lessons of a kind by the second simulator, for each by the first.
 _SECOND_SHARE: Final = 0.8
+
+#: Marks the draws of worlds that nobody learns from; no lesson of a kind has so high a number.
+_FRESH: Final = 1_000_000
 
 #: Shares of the accounts of every lesson that are met with a foreign snapshot, and alone.
 _FOREIGN, _ALONE = 0.08, 0.08
@@ -194,6 +207,35 @@ def _second_hand(accounts: int, worlds_per_kind: int, seed: int) -> list[Lesson]
     return lessons
 
 
+def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesson, ...]:
+    """One world of each kind that nobody learns from, to put a model between its references.
+
+    Parameters
+    ----------
+    kinds : sequence of str
+        Names of worlds.
+    accounts : int
+        Accounts of each world.
+    seed : int
+        Of all draws.
+
+    Returns
+    -------
+    tuple of Lesson
+        The named worlds as they are, over 90 days, of seeds of their own.
+    """
+    return tuple(
+        Lesson(
+            kind,
+            kind,
+            accounts,
+            _NAMED_DAYS,
+            int(np.random.default_rng([seed, place, _FRESH]).integers(1, 2**31)),
+        )
+        for place, kind in enumerate(kinds)
+    )
+
+
 def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> DividedDevices:
     """Simulate the world of a lesson, roughen its log and build the features of its devices.
 
@@ -209,16 +251,10 @@ def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> Div
     DividedDevices
         The same for the same lesson.
     """
-    from household_ml.serving.datasets import LabelledSessions
     from household_ml.serving.sides import Meetings, divide
-    from household_ml.sessions import read_sessions
 
-    raw, labels = _simulated(lesson)
-    table = roughen(raw, lesson.roughness, seed=lesson.seed)
-    last = table["started_at"].cast("int64").to_numpy().max()
-    sessions = read_sessions(table, now=int(last))
-    world = LabelledSessions(lesson.name, sessions, labels, simulated=True)
-    as_of = sessions.last_started_at() + int(lesson.roughness.idle_days * _DAY_US)
+    world = labelled_lesson(lesson)
+    as_of = world.sessions.last_started_at() + int(lesson.roughness.idle_days * _DAY_US)
     return divide(
         world,
         shares=shares,
@@ -228,8 +264,40 @@ def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> Div
     )
 
 
-def _simulated(lesson: Lesson) -> tuple[pa.Table, pd.DataFrame]:
-    """Sessions and labels of the world of a lesson."""
+def labelled_lesson(lesson: Lesson) -> LabelledSessions:
+    """Simulate the world of a lesson and roughen its log; its truth comes along.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        What to simulate.
+
+    Returns
+    -------
+    LabelledSessions
+        The same for the same lesson.
+    """
+    from household_ml.modeling.truth import SESSION_KEY
+    from household_ml.serving.datasets import LabelledSessions
+    from household_ml.sessions import read_sessions
+
+    table, truth, labels = _simulated(lesson)
+    told = truth.column_names
+    for name in told:
+        table = table.append_column(name, truth[name])
+    table = roughen(table, lesson.roughness, seed=lesson.seed)
+    last = table["started_at"].cast("int64").to_numpy().max()
+    return LabelledSessions(
+        lesson.name,
+        read_sessions(table.drop_columns(told), now=int(last)),
+        labels,
+        simulated=True,
+        truth=table.select([*SESSION_KEY, *told]),
+    )
+
+
+def _simulated(lesson: Lesson) -> tuple[pa.Table, pa.Table, pd.DataFrame]:
+    """Sessions, truth and labels of the world of a lesson."""
     import pyarrow as pa
 
     if lesson.hand == SECOND_HAND:
@@ -237,13 +305,17 @@ def _simulated(lesson: Lesson) -> tuple[pa.Table, pd.DataFrame]:
 
         made = make_world(lesson.world, lesson.accounts, lesson.days, lesson.seed)
         table = pa.Table.from_pandas(made["sessions"], preserve_index=False)
+        truth = pa.Table.from_pandas(made["truth"], preserve_index=False)
         place = table.column_names.index("started_at")
         moment = table["started_at"].cast(pa.timestamp("us", "UTC"))
-        return table.set_column(place, "started_at", moment), made["labels"]
+        return table.set_column(place, "started_at", moment), truth, made["labels"]
     from household_ml.simulation import simulate
 
-    found = simulate(lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed)
-    return found.sessions, found.labels.to_pandas()
+    found = simulate(
+        lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed, truth=True
+    )
+    assert found.truth is not None
+    return found.sessions, found.truth, found.labels.to_pandas()
 
 
 def roughen(sessions: pa.Table, roughness: Roughness, *, seed: int) -> pa.Table:

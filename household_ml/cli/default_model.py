@@ -19,13 +19,22 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from household_ml import __version__
-from household_ml.cli.curriculum import Lesson, Roughness, divided_lesson, plan_lessons
+from household_ml.cli.curriculum import (
+    Lesson,
+    Roughness,
+    divided_lesson,
+    labelled_lesson,
+    plan_fresh,
+    plan_lessons,
+)
 from household_ml.cli.learning import check_folder, tell_thresholds
 from household_ml.cli.options import Command
 
 if TYPE_CHECKING:
+    from household_ml.modeling.home_accuracy import HomeAccuracy
     from household_ml.modeling.model import HouseholdModel
     from household_ml.modeling.training import TrainingConfig
+    from household_ml.serving.references import Referenced
     from household_ml.serving.sides import DividedDevices
 
 __all__ = ["SAMPLE", "default_config", "measure_sample", "train_default", "train_from_seeds"]
@@ -66,7 +75,27 @@ _NAME: Final = "household-default"
 @click.option(
     "--leave-one-out",
     is_flag=True,
-    help="Also measure each kind of world with a model trained on the other kinds.",
+    help="Also measure each kind of world with a model trained on the other kinds, and put that "
+    "model between a plain model and an oracle.",
+)
+@click.option(
+    "--fresh-accounts",
+    type=click.IntRange(50),
+    default=2000,
+    show_default=True,
+    help="Accounts of the world of each kind that is simulated anew to measure on.",
+)
+@click.option(
+    "--ablation",
+    is_flag=True,
+    help="Also measure, on kinds left out, what each family of features is worth (long).",
+)
+@click.option(
+    "--ablation-folds",
+    type=click.IntRange(2),
+    default=3,
+    show_default=True,
+    help="Folds of kinds that the ablation leaves out in turn: as many models a family.",
 )
 @click.option(
     "--jobs",
@@ -76,7 +105,15 @@ _NAME: Final = "household-default"
     help="Processes; they change nothing but the time it takes.",
 )
 def train_default(
-    out: str, seed: int, accounts: int, worlds_per_kind: int, leave_one_out: bool, jobs: int
+    out: str,
+    seed: int,
+    accounts: int,
+    worlds_per_kind: int,
+    leave_one_out: bool,
+    fresh_accounts: int,
+    ablation: bool,
+    ablation_folds: int,
+    jobs: int,
 ) -> None:
     """Train the model that ships with the package, from seeds alone.
 
@@ -85,7 +122,14 @@ def train_default(
     """
     check_folder(out)
     lessons = plan_lessons(accounts=accounts, worlds_per_kind=worlds_per_kind, seed=seed)
-    model = train_from_seeds(lessons, seed=seed, leave_one_out=leave_one_out, jobs=jobs)
+    model = train_from_seeds(
+        lessons,
+        seed=seed,
+        leave_one_out=leave_one_out,
+        fresh_accounts=fresh_accounts,
+        ablation_folds=ablation_folds if ablation else 0,
+        jobs=jobs,
+    )
     model.save(out)
     from household_ml.modeling.evaluation import Evaluation
 
@@ -111,6 +155,8 @@ def train_from_seeds(
     seed: int,
     config: TrainingConfig | None = None,
     leave_one_out: bool = False,
+    fresh_accounts: int = 2000,
+    ablation_folds: int = 0,
     jobs: int = 1,
 ) -> HouseholdModel:
     """Simulate, train and measure.
@@ -124,7 +170,12 @@ def train_from_seeds(
     config : TrainingConfig or None, default=None
         How to train; None is :func:`default_config`.
     leave_one_out : bool, default=False
-        Whether to measure every kind with a model trained on the others.
+        Whether to measure every kind with a model trained on the others, also on a fresh world
+        of the kind, between the references of that world.
+    fresh_accounts : int, default=2000
+        Accounts of each fresh world.
+    ablation_folds : int, default=0
+        Folds of kinds left out in turn to measure what each family of features is worth; 0 = not.
     jobs : int, default=1
         Processes.
 
@@ -135,12 +186,15 @@ def train_from_seeds(
     """
     from joblib import Parallel, delayed, parallel_config
 
+    from household_ml.modeling.card_references import ABLATION, HOMES, REFERENCES
     from household_ml.modeling.card_worlds import LEFT_OUT
     from household_ml.networks import NetworkTable
-    from household_ml.serving.many_worlds import fit_on_worlds, measure_by_kind, measure_left_out
+    from household_ml.serving.many_worlds import fit_on_worlds, measure_by_kind
 
     chosen = config or default_config()
     kinds = [lesson.kind for lesson in lessons]
+    distinct = list(dict.fromkeys(kinds))
+    fresh = plan_fresh(distinct, accounts=fresh_accounts, seed=seed)
     about = {
         "package": __version__,
         "recipe": {
@@ -149,37 +203,108 @@ def train_from_seeds(
             "networks_dated": NetworkTable.default().dated.isoformat(),
         },
     }
+    metrics: dict[str, Any] = {}
     with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1), _one_thread():
         with _step(f"simulating {len(lessons)} worlds"):
             worlds: list[DividedDevices] = Parallel()(
                 delayed(divided_lesson)(lesson, shares=chosen.shares) for lesson in lessons
             )
         devices = sum(len(world.side) for world in worlds)
-        left_out = list(dict.fromkeys(kinds)) if leave_one_out else []
-        with _step(f"training on {devices:,} devices, {1 + len(left_out)} models"):
-            made = Parallel()(
+        with _step(f"training on {devices:,} devices, {1 + len(fresh) * leave_one_out} models"):
+            fits = delayed(fit_on_worlds)(
+                worlds, seed=seed, name=_NAME, version=__version__, config=chosen, about=about
+            )
+            model, *found = Parallel()(
                 [
-                    delayed(fit_on_worlds)(
-                        worlds,
-                        seed=seed,
-                        name=_NAME,
-                        version=__version__,
-                        config=chosen,
-                        about=about,
-                    ),
+                    fits,
                     *(
-                        delayed(measure_left_out)(kind, worlds, kinds, config=chosen, seed=seed)
-                        for kind in left_out
+                        delayed(_leave_out)(lesson, worlds, kinds, config=chosen, seed=seed)
+                        if leave_one_out
+                        else delayed(_find_homes)(lesson)
+                        for lesson in fresh
                     ),
                 ]
             )
-    model: HouseholdModel = made[0]
+        homes = [placed.homes for _, placed in found] if leave_one_out else found
+        if leave_one_out:
+            metrics[LEFT_OUT] = {
+                kind: measured for kind, (measured, _) in zip(distinct, found, strict=True)
+            }
+            metrics[REFERENCES] = _references(distinct, [placed for _, placed in found])
+        metrics[HOMES] = {
+            kind: accuracy.to_dict()
+            for kind, accuracy in zip(distinct, homes, strict=True)
+            if accuracy is not None
+        }
+        if ablation_folds:
+            metrics[ABLATION] = _ablate(worlds, kinds, ablation_folds, chosen, seed)
     with _step("measuring"):
-        metrics: dict[str, Any] = {SAMPLE_KEY: measure_sample(model)}
-        if left_out:
-            metrics[LEFT_OUT] = dict(zip(left_out, made[1:], strict=True))
+        metrics[SAMPLE_KEY] = measure_sample(model)
         model = replace(model, metrics=metrics)
         return measure_by_kind(model, worlds, kinds, config=chosen, seed=seed)
+
+
+def _leave_out(
+    fresh: Lesson,
+    worlds: Sequence[DividedDevices],
+    kinds: Sequence[str],
+    *,
+    config: TrainingConfig,
+    seed: int,
+) -> tuple[dict[str, Any], Referenced]:
+    """Measure a kind by a model without it: on its worlds, and on a fresh one beside references."""
+    from household_ml.serving.learning import evaluate_model
+    from household_ml.serving.many_worlds import fit_without, measure_left_out
+    from household_ml.serving.references import compare_with_references
+
+    model = fit_without(fresh.kind, worlds, kinds, config=config, seed=seed)
+    found = measure_left_out(model, fresh.kind, worlds, kinds, config=config, seed=seed)
+    data = labelled_lesson(fresh)
+    measured = evaluate_model(model, data, replicates=0)
+    return found, compare_with_references(measured, data, replicates=config.replicates, seed=seed)
+
+
+def _find_homes(fresh: Lesson) -> HomeAccuracy:
+    from household_ml.serving.references import homes_of
+
+    return homes_of(labelled_lesson(fresh))
+
+
+def _references(kinds: Sequence[str], placed: Sequence[Referenced]) -> dict[str, Any]:
+    from household_ml.modeling.distance import mean_distance
+
+    distances = [found.distance for found in placed]
+    return {
+        "kinds": {kind: found.to_dict() for kind, found in zip(kinds, distances, strict=True)},
+        "mean": mean_distance(distances).to_dict(),
+    }
+
+
+def _ablate(
+    worlds: Sequence[DividedDevices],
+    kinds: Sequence[str],
+    folds: int,
+    config: TrainingConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Train without each family of features in turn, every kind left out once."""
+    from joblib import Parallel, delayed
+
+    from household_ml.serving.ablation import FAMILIES, deal_kinds, measure_ablation, score_without
+
+    dealt = deal_kinds(kinds, folds)
+    families = [None, *FAMILIES]
+    tasks = [(family, left_out) for family in families for left_out in dealt]
+    with _step(f"ablation of {len(FAMILIES)} families, {len(tasks)} models"):
+        scored = Parallel()(
+            delayed(score_without)(family, left_out, worlds, kinds, config=config, seed=seed)
+            for family, left_out in tasks
+        )
+        by_family = {
+            family: scored[at * len(dealt) : (at + 1) * len(dealt)]
+            for at, family in enumerate(families)
+        }
+        return measure_ablation(by_family, worlds, kinds, replicates=config.replicates, seed=seed)
 
 
 def measure_sample(model: HouseholdModel) -> dict[str, Any]:
@@ -195,15 +320,9 @@ def measure_sample(model: HouseholdModel) -> dict[str, Any]:
     dict
         Plain JSON values: ``lesson`` and ``metrics``, with intervals.
     """
-    from household_ml.serving.datasets import LabelledSessions
     from household_ml.serving.learning import evaluate_model
-    from household_ml.sessions import read_sessions
-    from household_ml.simulation import simulate
 
-    made = simulate(SAMPLE.world, accounts=SAMPLE.accounts, days=SAMPLE.days, seed=SAMPLE.seed)
-    last = int(made.sessions["started_at"].cast("int64").to_numpy().max())
-    sessions = read_sessions(made.sessions, now=last)
-    data = LabelledSessions(SAMPLE.world, sessions, made.labels.to_pandas(), simulated=True)
+    data = labelled_lesson(SAMPLE)
     metrics = evaluate_model(model, data).evaluation.to_dict()["metrics"]
     return {"lesson": SAMPLE.to_dict(), "metrics": metrics}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from household_ml.modeling.card_references import references_sections
 from household_ml.modeling.card_worlds import BY_KIND, LEFT_OUT, worlds_section
 from household_ml.modeling.evaluation import (
     FAIRNESS_LIMIT,
@@ -54,7 +55,9 @@ def model_card(model: HouseholdModel) -> str:
         _thresholds(model),
     ]
     metrics = model.metrics or {}
-    parts += [worlds_section(metrics, key) for key in (LEFT_OUT, BY_KIND) if key in metrics]
+    parts += [worlds_section(metrics, LEFT_OUT)] if LEFT_OUT in metrics else []
+    parts += references_sections(metrics)
+    parts += [worlds_section(metrics, BY_KIND)] if BY_KIND in metrics else []
     if "evaluation" in metrics:
         evaluation = Evaluation.from_dict(metrics["evaluation"])
         parts += [

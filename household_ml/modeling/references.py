@@ -17,11 +17,8 @@ import numpy.typing as npt
 from household_ml.errors import LabelsError, Problem
 from household_ml.modeling.classifier import ClassifierConfig, fit_classifier
 from household_ml.modeling.distance import LINE, ORACLE, ORACLE_HOME, PLAIN
-from household_ml.modeling.reference_features import (
-    line_features,
-    oracle_features,
-    plain_features,
-)
+from household_ml.modeling.reference_features import plain_features
+from household_ml.modeling.reference_lives import line_features, oracle_features
 from household_ml.modeling.truth import Truth
 from household_ml.sessions import Sessions
 

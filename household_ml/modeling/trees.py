@@ -8,16 +8,16 @@ node sends missing values left), and to ``left + 1`` else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from household_ml.compiling import compiled
 from household_ml.errors import ModelFeaturesError, ModelFormatError, Problem
+from household_ml.modeling.walking import TreeSums, Walk, lay_out, leaf_table
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -25,77 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Trees"]
 
 Floats = npt.NDArray[np.float64]
-_Int32 = npt.NDArray[np.int32]
-
-#: roots, steps, feature, threshold, left, missing_left, value
-_Tables = tuple[_Int32, _Int32, _Int32, Floats, _Int32, npt.NDArray[np.bool_], Floats]
-
-#: Rows that one thread takes at a time.
-_CHUNK = 16_384
-
-
-#: Rows that walk down a tree side by side, so that the processor never waits for one of them.
-_ABREAST = 8
-
-
-@compiled
-def _add_log_odds(
-    values: Floats,
-    bias: float,
-    roots: npt.NDArray[np.int32],
-    steps: npt.NDArray[np.int32],
-    feature: npt.NDArray[np.int32],
-    threshold: Floats,
-    left: npt.NDArray[np.int32],
-    missing_left: npt.NDArray[np.bool_],
-    value: Floats,
-    out: Floats,
-) -> None:
-    nodes = np.empty(_ABREAST, dtype=np.int32)
-    for start in range(0, values.shape[0], _ABREAST):
-        rows = min(_ABREAST, values.shape[0] - start)
-        for row in range(rows):
-            out[start + row] = bias
-        for tree in range(roots.size):
-            for row in range(rows):
-                nodes[row] = roots[tree]
-            for _ in range(steps[tree]):
-                for row in range(rows):
-                    node = nodes[row]
-                    x = values[start + row, feature[node]]
-                    goes_left = (x <= threshold[node]) | (np.isnan(x) & missing_left[node])
-                    nodes[row] = left[node] + (1 - np.int32(goes_left))
-            for row in range(rows):
-                out[start + row] += value[nodes[row]]
-
-
-@compiled
-def _add_contributions(
-    values: Floats,
-    roots: npt.NDArray[np.int32],
-    steps: npt.NDArray[np.int32],
-    feature: npt.NDArray[np.int32],
-    threshold: Floats,
-    left: npt.NDArray[np.int32],
-    missing_left: npt.NDArray[np.bool_],
-    value: Floats,
-    out: Floats,
-) -> None:
-    nodes = np.empty(_ABREAST, dtype=np.int32)
-    for start in range(0, values.shape[0], _ABREAST):
-        rows = min(_ABREAST, values.shape[0] - start)
-        for tree in range(roots.size):
-            for row in range(rows):
-                nodes[row] = roots[tree]
-            for _ in range(steps[tree]):
-                for row in range(rows):
-                    node = nodes[row]
-                    column = feature[node]
-                    x = values[start + row, column]
-                    goes_left = (x <= threshold[node]) | (np.isnan(x) & missing_left[node])
-                    child = left[node] + (1 - np.int32(goes_left))
-                    out[start + row, column] += value[child] - value[node]
-                    nodes[row] = child
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +66,6 @@ class Trees:
     missing_left: npt.NDArray[np.bool_]
     value: Floats
 
-    #: Arrays made for walking, see _walk.
-    _tables: ClassVar[_Tables]
-
     def __post_init__(self) -> None:
         expected = {
             "roots": np.int32,
@@ -172,31 +98,6 @@ class Trees:
             raise ModelFormatError(problems)
         for name in expected:
             getattr(self, name).flags.writeable = False
-        object.__setattr__(self, "_tables", self._walk())
-
-    def _walk(self) -> _Tables:
-        """Arrays to walk without a branch: as many steps for every row, a leaf leads to itself."""
-        steps = np.zeros(self.roots.size, dtype=np.int32)
-        nodes = self.roots
-        tree = np.arange(self.roots.size)
-        while True:
-            inner = self.feature[nodes] >= 0
-            if not inner.any():
-                break
-            nodes, tree = nodes[inner], tree[inner]
-            steps[np.unique(tree)] += 1
-            nodes = np.concatenate([self.left[nodes], self.left[nodes] + 1])
-            tree = np.concatenate([tree, tree])
-        leaf = self.feature < 0
-        return (
-            self.roots,
-            steps,
-            np.where(leaf, 0, self.feature).astype(np.int32),
-            np.where(leaf, np.inf, self.threshold),
-            np.where(leaf, np.arange(leaf.size), self.left).astype(np.int32),
-            leaf | self.missing_left,
-            self.value,
-        )
 
     def _connected(self) -> bool:
         nodes = self.feature.size
@@ -329,15 +230,7 @@ class Trees:
         ModelFeaturesError
             When the rows have another number of features.
         """
-        rows = self._rows(values)
-        out = np.empty(rows.shape[0], dtype=np.float64)
-
-        def part(start: int) -> None:
-            end = start + _CHUNK
-            _add_log_odds(rows[start:end], self.bias, *self._tables, out[start:end])
-
-        _each_chunk(part, rows.shape[0], threads)
-        return out
+        return self._alone(self._rows(values), threads=threads)[0]
 
     def contributions(self, values: Floats, *, threads: int = 1) -> Floats:
         """Split the log-odds into what each feature adds along the row's path through each tree.
@@ -363,15 +256,54 @@ class Trees:
         ModelFeaturesError
             When the rows have another number of features.
         """
-        rows = self._rows(values)
-        out = np.zeros(rows.shape, dtype=np.float64)
+        return self._by_feature(self._rows(values), threads=threads)[1]
 
-        def part(start: int) -> None:
-            end = start + _CHUNK
-            _add_contributions(rows[start:end], *self._tables, out[start:end])
+    def explain(
+        self, values: Floats, groups: Sequence[int], *, threads: int = 1
+    ) -> tuple[Floats, Floats]:
+        """Log-odds, and what each group of features adds to them, from one walk.
 
-        _each_chunk(part, rows.shape[0], threads)
-        return out
+        Parameters
+        ----------
+        values : float64 array of shape (D, F)
+            One row per device; NaN = unknown.
+        groups : sequence of F int
+            Group of each feature, in ``0..G-1``, where G is one more than the greatest.
+        threads : int, default=1
+            Threads that share the rows.
+
+        Returns
+        -------
+        log_odds : float64 array of shape (D,)
+            Equal to :meth:`log_odds`, bit by bit.
+        sums : float64 array of shape (D, G)
+            ``base + sums.sum(axis=1)`` equals the log-odds to rounding.
+
+        Raises
+        ------
+        ModelFeaturesError
+            When the rows have another number of features.
+        """
+        known: dict[tuple[int, ...], TreeSums] = self.__dict__.setdefault("_grouped", {})
+        key = tuple(groups)
+        if key not in known:
+            target = np.array(key, dtype=np.int64)
+            table = leaf_table(self, target, int(target.max(initial=-1)) + 1)
+            known[key] = TreeSums(self._walk, table, self.bias)
+        return known[key](self._rows(values), threads=threads)
+
+    @cached_property
+    def _walk(self) -> Walk:
+        return lay_out(self)
+
+    @cached_property
+    def _alone(self) -> TreeSums:
+        return TreeSums(self._walk, leaf_table(self), self.bias)
+
+    @cached_property
+    def _by_feature(self) -> TreeSums:
+        table = leaf_table(self, np.arange(self.features), self.features)
+        return TreeSums(self._walk, table, self.bias)
 
     def usage(self) -> Floats:
         """Share of all splits that ask about each feature, shape (F,); zeros without a split."""
@@ -423,17 +355,6 @@ class Trees:
                 )
             )
         return rows
-
-
-def _each_chunk(part: Any, rows: int, threads: int) -> None:
-    starts = range(0, rows, _CHUNK)
-    if threads > 1 and len(starts) > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            for _ in pool.map(part, starts):
-                pass
-    else:
-        for start in starts:
-            part(start)
 
 
 def _tree_arrays(nodes: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:

@@ -3,23 +3,25 @@
 A probability near a threshold crosses it to and fro. So, when the scores before are given, the
 thresholds only *call* for an answer, and a rule of two sentences decides what becomes of it:
 
-1. A device is given an answer, or the opposite of the one it has, when every scoring of the last
-   :data:`CONFIRM_DAYS` days called for it.
+1. A device is called ``household``, or ``outside``, when every scoring of the last
+   :data:`HOUSEHOLD_DAYS`, or :data:`OUTSIDE_DAYS`, days called for it: to be acknowledged takes a
+   week, to be accused three.
 2. An answer is withdrawn, and the device ``undetermined``, when every scoring of the last
    :data:`WITHDRAW_DAYS` days found the opposite likelier: a probability of one half or more of a
    device that is ``outside``, of less of one of the ``household``.
 
 Else the verdict stands. So one odd day changes nothing; two scorings at least agree before a
 verdict changes; and a device that really leaves is called ``outside`` at the latest
-:data:`CONFIRM_DAYS` days, and the time to the next scoring, after its probability has come under
+:data:`OUTSIDE_DAYS` days, and the time to the next scoring, after its probability has come under
 the threshold for good.
 
 Where too little has been seen nothing is called, and to be ``outside`` needs evidence that still
 counts: such a device becomes ``undetermined`` at once. One of the household stays so.
 
-A device that was not scored before is ``undetermined`` at first. Answers of a table that was itself
-scored without one before are taken as they are: the first scoring of a series is decided by the
-thresholds alone. Days are counted by ``as_of``, so that it does not matter how often is scored.
+A series begins with a table that was scored without one before. Its ``household`` is taken as it
+is, its ``outside`` as a first call: nobody is accused for one day. A device that was not scored
+before is ``undetermined`` at first. Days are counted by ``as_of``, so that it does not matter how
+often is scored.
 
 Paid slots come after: ``extra_member`` is ``outside`` with a slot, and is carried as ``outside``.
 """
@@ -35,21 +37,33 @@ import numpy.typing as npt
 from household_ml.schema import Column
 from household_ml.scoring.verdicts import Verdict
 
-__all__ = ["CONFIRM_DAYS", "NO_TIME", "STANDING", "WITHDRAW_DAYS", "Earlier", "Standing", "carry"]
+__all__ = [
+    "HOUSEHOLD_DAYS",
+    "NO_TIME",
+    "OUTSIDE_DAYS",
+    "STANDING",
+    "WITHDRAW_DAYS",
+    "Earlier",
+    "Standing",
+    "carry",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
 
-#: An answer must be called for during so many days. Chosen by ``household-ml stability``: with 7
-#: the verdicts of unchanged households change more than once in 1,000 device-months, and every
-#: further week costs outside devices found.
-CONFIRM_DAYS: Final = 14
+#: ``household`` must be called for during so many days. [A]
+HOUSEHOLD_DAYS: Final = 7
+
+#: ``outside`` must be called for during so many days. Chosen by ``household-ml stability``: with 14
+#: the verdicts of unchanged households change about once in 1,000 device-months, with 21 well below
+#: that, and every further week costs outside devices found.
+OUTSIDE_DAYS: Final = 21
 
 #: The opposite of an answer must be likelier during so many days for it to be withdrawn. Twice as
-#: long, since nothing is put in its place.
-WITHDRAW_DAYS: Final = 28
+#: long as the slower answer takes, since nothing is put in its place. [A]
+WITHDRAW_DAYS: Final = 42
 
 #: Columns of a scores table that was scored with the one before, after those of the contract.
 STANDING: Final = (
@@ -141,20 +155,20 @@ def carry(call: Codes, probability: Floats, unseen: Bools, earlier: Earlier) -> 
 
     Examples
     --------
-    A device of the household that is called outside on the 15th day in a row, and one on its first.
+    A device of the household that is called outside since 21 days, and one on its first day.
 
     >>> day = 86_400_000_000
     >>> before = Standing(
     ...     verdict=np.array([0, 0], dtype=np.int8),
     ...     verdict_since=np.array([0, 0]),
-    ...     called_since=np.array([6 * day, NO_TIME]),
-    ...     doubted_since=np.array([6 * day, NO_TIME]),
+    ...     called_since=np.array([9 * day, NO_TIME]),
+    ...     doubted_since=np.array([9 * day, NO_TIME]),
     ... )
     >>> outside = np.array([3, 3], dtype=np.int8)
-    >>> earlier = Earlier(20 * day, np.array([True, True]), outside, before)
+    >>> earlier = Earlier(30 * day, np.array([True, True]), outside, before)
     >>> now = carry(outside, np.array([0.02, 0.02]), np.array([False, False]), earlier)
     >>> [Verdict(code).name for code in now.verdict], (now.called_since // day).tolist()[1]
-    (['OUTSIDE', 'HOUSEHOLD'], 20)
+    (['OUTSIDE', 'HOUSEHOLD'], 30)
     """
     moment, before = earlier.moment, earlier.standing
     held = np.where(earlier.known, before.verdict, np.int8(Verdict.UNDETERMINED))
@@ -168,10 +182,10 @@ def carry(call: Codes, probability: Floats, unseen: Bools, earlier: Earlier) -> 
     doubted = likelier & (call != held)
     doubted_since = _since(doubted, earlier.known, before.doubted_since, moment)
 
-    turned = called & _lasted(called_since, moment, CONFIRM_DAYS)
-    withdrawn = ~turned & (
-        (doubted & _lasted(doubted_since, moment, WITHDRAW_DAYS)) | (outside & unseen)
-    )
+    days = np.where(call == Verdict.OUTSIDE, OUTSIDE_DAYS, HOUSEHOLD_DAYS)
+    turned = called & _lasted(called_since, moment, days)
+    gone = doubted & _lasted(doubted_since, moment, np.int64(WITHDRAW_DAYS))
+    withdrawn = ~turned & (gone | (outside & unseen))
     verdict = np.where(turned, call, np.where(withdrawn, np.int8(Verdict.UNDETERMINED), held))
     changed = turned | withdrawn
     return Standing(
@@ -188,7 +202,7 @@ def _since(holds: Bools, goes_on: Bools, before: Ints, moment: int) -> Ints:
     return np.where(holds, began, NO_TIME)
 
 
-def _lasted(since: Ints, moment: int, days: int) -> Bools:
+def _lasted(since: Ints, moment: int, days: Ints | np.int64) -> Bools:
     """Whether something that holds now has held for so many days."""
     lasted: Bools = moment - np.minimum(since, moment) >= days * _DAY_US
     return lasted

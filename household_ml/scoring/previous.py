@@ -102,15 +102,20 @@ class PreviousScores:
         as_of = taken["as_of"].cast(pa.int64()).to_numpy()
         none = np.full(len(row), NO_TIME)
         carried = STANDING[0].name in taken.column_names
-        times = [_times(taken[column.name]) if carried else none for column in STANDING]
+        times = [_times(taken[column.name]) for column in STANDING] if carried else []
         call = decide(
             probability,
             np.zeros(len(row), dtype=bool),
             household_at=thresholds.household_at,
             outside_at=thresholds.outside_at,
         )
-        since = times[0] if carried else as_of
-        return Earlier(moment, known, call, Standing(verdict, since, times[1], times[2]))
+        if carried:
+            return Earlier(moment, known, call, Standing(verdict, times[0], times[1], times[2]))
+        # the first of a series: one day's answer accuses nobody
+        accused = verdict == Verdict.OUTSIDE
+        verdict = np.where(accused, np.int8(Verdict.UNDETERMINED), verdict)
+        called_since = np.where(accused, as_of, NO_TIME)
+        return Earlier(moment, known, call, Standing(verdict, as_of, called_since, none))
 
     def _rows(self, account_id: pa.Array, device_id: pa.Array) -> Ints:
         """Row of each device, -1 = none."""

@@ -14,7 +14,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+<<<<<<< HEAD
 from household_ml.features import COLUMN_NAMES
+=======
+from household_ml.features import FEATURE_NAMES, Feature
+>>>>>>> 6a52b40587e692620efa8dcc9e8c96b770aa2d4e
 from household_ml.modeling.baselines import Baselines
 from household_ml.modeling.card import model_card
 from household_ml.modeling.card_worlds import BY_KIND
@@ -35,7 +39,7 @@ from household_ml.modeling.training import (
 from household_ml.serving.datasets import LEARNT
 from household_ml.serving.sides import DividedDevices, fit_rules
 
-__all__ = ["fit_on_worlds", "measure_by_kind", "measure_left_out"]
+__all__ = ["fit_on_worlds", "fit_without", "measure_by_kind", "measure_left_out"]
 
 Bools = npt.NDArray[np.bool_]
 
@@ -52,6 +56,7 @@ def fit_on_worlds(
     version: str = "0",
     config: TrainingConfig | None = None,
     about: Mapping[str, Any] | None = None,
+    features: Sequence[Feature] = LEARNT,
 ) -> HouseholdModel:
     """Train on the training side of every world, calibrate on the calibration side.
 
@@ -67,6 +72,9 @@ def fit_on_worlds(
         How to train.
     about : mapping or None, default=None
         Further plain values for the manifest.
+    features : sequence of Feature
+        Those of :data:`~household_ml.serving.datasets.LEARNT` to learn from, in its order; all of
+        them when left out.
 
     Returns
     -------
@@ -76,12 +84,13 @@ def fit_on_worlds(
     from threadpoolctl import threadpool_limits
 
     chosen = config or TrainingConfig()
+    columns = [LEARNT.index(feature) for feature in features]
     # sums of gradients depend, in the last digit, on how many threads share them
     with threadpool_limits(1):
         model = fit_household_model(
-            [_weighed(world) for world in worlds],
-            feature_names=[feature.name for feature in LEARNT],
-            monotone=[feature.monotone for feature in LEARNT],
+            [_weighed(world, columns) for world in worlds],
+            feature_names=[feature.name for feature in features],
+            monotone=[feature.monotone for feature in features],
             seed=seed,
             name=name,
             version=version,
@@ -143,7 +152,21 @@ def measure_by_kind(
     return replace(measured, card=model_card(measured))
 
 
+def fit_without(
+    kind: str,
+    worlds: Sequence[DividedDevices],
+    kinds: Sequence[str],
+    *,
+    config: TrainingConfig,
+    seed: int,
+) -> HouseholdModel:
+    """Make a model from all kinds of worlds but one; see :func:`measure_left_out`."""
+    others = [world for world, of in zip(worlds, kinds, strict=True) if of != kind]
+    return fit_on_worlds(others, seed=seed, name=f"without {kind}", config=config)
+
+
 def measure_left_out(
+    model: HouseholdModel,
     kind: str,
     worlds: Sequence[DividedDevices],
     kinds: Sequence[str],
@@ -155,6 +178,8 @@ def measure_left_out(
 
     Parameters
     ----------
+    model : HouseholdModel
+        As :func:`fit_without` gives it.
     kind : str
         The kind left out.
     worlds : sequence of DividedDevices
@@ -162,9 +187,9 @@ def measure_left_out(
     kinds : sequence of str
         Kind of each world.
     config : TrainingConfig
-        How to train and to measure.
+        ``replicates`` counts.
     seed : int
-        Of trees and resampling.
+        Of the resampling.
 
     Returns
     -------
@@ -172,8 +197,6 @@ def measure_left_out(
         Plain JSON values: ``counts``, ``metrics``, ``comparison``, ``worlds`` (metrics of each
         world, without intervals).
     """
-    others = [world for world, of in zip(worlds, kinds, strict=True) if of != kind]
-    model = fit_on_worlds(others, seed=seed, name=f"without {kind}", config=config)
     left_out = [world for world, of in zip(worlds, kinds, strict=True) if of == kind]
     own = [kind] * len(left_out)
     whole = [np.ones(len(world.side), dtype=bool) for world in left_out]
@@ -188,9 +211,11 @@ def measure_left_out(
     return found
 
 
-def _weighed(world: DividedDevices) -> TrainingSet:
+def _weighed(world: DividedDevices, columns: Sequence[int]) -> TrainingSet:
     """Training devices on which nothing is ever said weigh less; the others are what matters."""
     learnt = world.devices.learnt
+    if len(columns) < len(LEARNT):
+        learnt = replace(learnt, values=learnt.values[:, columns])
     if learnt.unseen is None:
         return learnt
     weight = np.ones(len(learnt)) if learnt.weight is None else learnt.weight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from household_ml.modeling.distance import (
     measure_distance,
 )
 from household_ml.modeling.home_accuracy import HomeAccuracy, measure_homes
+from household_ml.modeling.labels import align_labels
 from household_ml.modeling.references import score_out_of_fold, score_references
 from household_ml.modeling.truth import Truth, align_truth
 from household_ml.networks import NetworkStatistics
@@ -144,17 +145,20 @@ def compare_with_references(
     return Referenced(distance, homes)
 
 
-def homes_of(data: LabelledSessions, y: Floats, *, as_of: int, seed: int = 0) -> HomeAccuracy:
+class _Named(NamedTuple):
+    """Names of D devices."""
+
+    account_id: pa.Array
+    device_id: pa.Array
+
+
+def homes_of(data: LabelledSessions, *, seed: int = 0) -> HomeAccuracy:
     """How often the inferred home is right, with network statistics of the sessions themselves.
 
     Parameters
     ----------
     data : LabelledSessions
         With its truth, which tells what was home.
-    y : float64 array of shape (D,)
-        1 = household, 0 = outside, NaN = unlabelled, for each device known at `as_of`.
-    as_of : int
-        Microseconds since the epoch, UTC.
     seed : int, default=0
         Of the resampling.
 
@@ -162,8 +166,11 @@ def homes_of(data: LabelledSessions, y: Floats, *, as_of: int, seed: int = 0) ->
     -------
     HomeAccuracy
     """
+    as_of = data.sessions.last_started_at()
     known = known_at(data.sessions, as_of)
     truth = align_truth(known, _told(data))
+    owner = pa.array(known.device_account())
+    y = align_labels(_Named(known.account_id.take(owner), known.device_id), data.labels).y
     found = _homes(data.name, known, truth, y, None, as_of, seed)
     if found is None:
         raise ParameterError(

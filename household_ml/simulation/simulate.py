@@ -17,6 +17,7 @@ from household_ml.networks.table import NetworkTable
 from household_ml.schema import DEVICE_TYPES, SITUATIONS
 from household_ml.sessions.addresses import format_addresses
 from household_ml.simulation.access import ACCESS_KINDS
+from household_ml.simulation.changes import list_changes
 from household_ml.simulation.hashing import hex_ids, mix, uniform
 from household_ml.simulation.mess import blur
 from household_ml.simulation.plays import Plays, play_chunk
@@ -52,6 +53,8 @@ class Simulated:
     accounts : pyarrow.Table
     labels : pyarrow.Table
         One row per device that has a session, with its `situation`.
+    changes : pyarrow.Table
+        Who moved, changed ISP, joined or left, and when; schema `changes.CHANGES`.
     truth : pyarrow.Table or None
         Row for row with the sessions: `line_id`, `place_id` (integers, -1 = no place),
         `at_main_home` and `access`, one of `access.ACCESS_KINDS`.
@@ -61,6 +64,7 @@ class Simulated:
     sessions: pa.Table
     accounts: pa.Table
     labels: pa.Table
+    changes: pa.Table
     truth: pa.Table | None
     world: World
 
@@ -161,8 +165,8 @@ def _label_table(
 
 def _chunks(
     population: Population, accounts: int
-) -> Iterator[tuple[int, pa.Table, pa.Table, pa.Table, pa.Table]]:
-    """Accounts done so far, and sessions, truth, labels and accounts of each chunk."""
+) -> Iterator[tuple[int, pa.Table, pa.Table, pa.Table, pa.Table, pa.Table]]:
+    """Accounts done so far, and sessions, truth, labels, accounts and changes of each chunk."""
     for chunk, begin in enumerate(range(0, accounts, CHUNK)):
         bounds = (begin, min(begin + CHUNK, accounts))
         plays = play_chunk(population, bounds, chunk)
@@ -180,7 +184,10 @@ def _chunks(
                 "extra_members": pa.array(population.accounts.extra_members[rows][order]),
             }
         )
-        yield bounds[1], sessions, truth, _label_table(population, labels, bounds, ids), table
+        low, high = np.searchsorted(population.devices.account, bounds)
+        changes = list_changes(population, bounds, ids, _ids(population, np.arange(low, high), 92))
+        label = _label_table(population, labels, bounds, ids)
+        yield bounds[1], sessions, truth, label, table, changes
 
 
 def _prepare(
@@ -238,6 +245,7 @@ def simulate(
         sessions=pa.concat_tables([part[1] for part in parts]),
         accounts=pa.concat_tables([part[4] for part in parts]),
         labels=pa.concat_tables([part[3] for part in parts]),
+        changes=pa.concat_tables([part[5] for part in parts]),
         truth=pa.concat_tables([part[2] for part in parts]) if truth else None,
         world=population.world,
     )
@@ -260,7 +268,8 @@ def write_world(
     ----------
     out_dir : str or Path
         Made where missing. Receives ``sessions.parquet``, ``accounts.parquet``,
-        ``labels.parquet``, ``world.json`` and, with `truth`, ``truth.parquet``.
+        ``labels.parquet``, ``changes.parquet``, ``world.json`` and, with `truth`,
+        ``truth.parquet``.
     world, accounts, days, seed, truth, table
         As in `simulate`.
     progress : callable, default=None
@@ -274,7 +283,7 @@ def write_world(
     population = _prepare(world, accounts, days, seed, table)
     folder = Path(out_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("sessions", "truth", "labels", "accounts")
+    names = ("sessions", "truth", "labels", "accounts", "changes")
     writers: dict[str, pq.ParquetWriter] = {}
     rows = dict.fromkeys(names, 0)
     try:

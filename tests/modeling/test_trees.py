@@ -33,14 +33,27 @@ def trees(estimator):
     return Trees.from_estimator(estimator)
 
 
-def test_log_odds_equal_the_estimator_on_a_hundred_thousand_rows_with_nulls(estimator, trees):
-    values = table(100_000, seed=5, nulls=0.3)
+def extremes(rows, seed):
+    values = table(rows, seed=seed, nulls=0.3)
     values[:50] = np.nan
     values[50:60] = np.inf
     values[60:70] = -np.inf
+    values[70:80] *= 1e300
+    return values
+
+
+def test_log_odds_equal_the_estimator_on_rows_with_nulls(estimator, trees):
+    values = extremes(20_000, seed=5)
     np.testing.assert_allclose(
         trees.log_odds(values), estimator.decision_function(values), rtol=0, atol=1e-9
     )
+
+
+@pytest.mark.slow
+def test_probabilities_equal_predict_proba_on_a_million_rows_with_nulls(estimator, trees):
+    values = extremes(1_000_000, seed=5)
+    told = 1 / (1 + np.exp(-trees.log_odds(values)))
+    np.testing.assert_allclose(told, estimator.predict_proba(values)[:, 1], rtol=0, atol=1e-9)
 
 
 def test_values_on_a_threshold_go_the_same_way(estimator, trees):
@@ -58,6 +71,36 @@ def test_contributions_add_up_to_the_log_odds(trees):
     np.testing.assert_allclose(
         trees.base + split.sum(axis=1), trees.log_odds(values), rtol=0, atol=1e-9
     )
+
+
+def test_one_walk_gives_the_log_odds_and_the_sums_of_groups(trees):
+    values = extremes(5000, seed=6)
+    groups = [0, 1, 1, 2, 0, 3, 2, 4]
+    log_odds, sums = trees.explain(values, groups)
+    by_feature = trees.contributions(values)
+    expected = [by_feature[:, np.equal(groups, each)].sum(axis=1) for each in range(5)]
+
+    assert np.array_equal(log_odds, trees.log_odds(values))
+    np.testing.assert_allclose(sums, np.column_stack(expected), rtol=0, atol=1e-9)
+    np.testing.assert_allclose(trees.base + sums.sum(axis=1), log_odds, rtol=0, atol=1e-9)
+
+
+def test_a_contribution_is_the_change_of_the_mean_when_one_question_is_answered():
+    stump = Trees(
+        features=2,
+        bias=-1.0,
+        roots=np.array([0], np.int32),
+        feature=np.array([1, -1, -1], np.int16),
+        threshold=np.array([0.5, 0.0, 0.0]),
+        left=np.array([1, 0, 0], np.int32),
+        missing_left=np.array([True, False, False]),
+        value=np.array([0.25, 1.0, -0.5]),
+    )
+    values = np.array([[9.0, 0.5], [9.0, 0.6], [9.0, np.nan]])
+
+    assert stump.base == -0.75
+    assert stump.log_odds(values).tolist() == [0.0, -1.5, 0.0]
+    assert stump.contributions(values).tolist() == [[0.0, 0.75], [0.0, -0.75], [0.0, 0.75]]
 
 
 def test_base_is_the_mean_log_odds_of_the_training_rows(estimator, trees):
@@ -83,8 +126,38 @@ def test_one_row_gets_the_same_bits_as_many(trees):
 
 def test_threads_change_nothing(trees):
     values = table(40_000, seed=8)
-    assert np.array_equal(trees.log_odds(values), trees.log_odds(values, threads=2))
-    assert np.array_equal(trees.contributions(values), trees.contributions(values, threads=2))
+    groups = range(8)
+    alone, together = (trees.explain(values, groups, threads=threads) for threads in (1, 2))
+    assert np.array_equal(alone[0], together[0])
+    assert np.array_equal(alone[1], together[1])
+    assert np.array_equal(alone[0], trees.log_odds(values, threads=2))
+
+
+def test_no_rows_and_no_trees(trees):
+    assert trees.log_odds(np.zeros((0, 8))).shape == (0,)
+    arrays = {name: array[:0] for name, array in trees.to_arrays().items() if array.ndim}
+    none = Trees(features=8, bias=0.5, **arrays)
+    log_odds, sums = none.explain(table(3), [0] * 8)
+    assert log_odds.tolist() == [0.5] * 3
+    assert not sums.any()
+
+
+def test_thresholds_that_are_far_apart_or_infinite():
+    edges = np.array([-1e300, -1.0, 0.0, 5e-324, 1e-9, 1.0, 1e300, np.inf])
+    size = edges.size
+    chain = Trees(
+        features=1,
+        bias=0.0,
+        roots=(3 * np.arange(size)).astype(np.int32),
+        feature=np.tile(np.array([0, -1, -1], np.int16), size),
+        threshold=np.repeat(edges, 3),
+        left=(3 * np.repeat(np.arange(size), 3) + 1).astype(np.int32),
+        missing_left=np.zeros(3 * size, bool),
+        value=np.tile([0.5, 0.0, 1.0], size),
+    )
+    values = np.sort(np.concatenate([edges, np.nextafter(edges, 0), [-np.inf, 0.5, np.nan]]))
+    expected = np.where(np.isnan(values), size, (edges[None] < values[:, None]).sum(axis=1))
+    assert np.array_equal(chain.log_odds(values[:, None]), expected)
 
 
 @pytest.mark.parametrize(("column", "sign"), [(0, 1), (1, -1)])

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from household_ml.scoring.hysteresis import (
-    CONFIRM_DAYS,
+    HOUSEHOLD_DAYS,
     NO_TIME,
+    OUTSIDE_DAYS,
     WITHDRAW_DAYS,
     Earlier,
     Standing,
@@ -62,12 +63,12 @@ def one(probability: Sequence[float], first: Verdict | None = Verdict.HOUSEHOLD)
 def test_one_odd_day_changes_no_verdict(first: Verdict, excursion: float) -> None:
     usual = {Verdict.HOUSEHOLD: INSIDE, Verdict.UNDETERMINED: MIDDLE, Verdict.OUTSIDE: OUT}[first]
     days = [usual] * 90
-    for odd in range(0, 90, 7):
+    for odd in range(0, 90, 8):
         days[odd] = excursion
     assert set(one(days, first)) == {first.name.lower()}
 
 
-@pytest.mark.parametrize("days", [1, 5, CONFIRM_DAYS])
+@pytest.mark.parametrize("days", [1, 5, OUTSIDE_DAYS])
 def test_fewer_days_than_asked_for_change_nothing_however_often(days: int) -> None:
     told = one(([OUT] * days + [INSIDE]) * 8)
     assert set(told) == {"household"}
@@ -82,24 +83,34 @@ def test_crossing_the_threshold_to_and_fro_changes_nothing() -> None:
 
 def test_a_device_that_leaves_for_good_is_outside_in_the_stated_time() -> None:
     told = one([INSIDE] * 10 + [OUT] * 40)
-    assert told.index("outside") == 10 + CONFIRM_DAYS
-    assert set(told[10 + CONFIRM_DAYS :]) == {"outside"}
+    assert told.index("outside") == 10 + OUTSIDE_DAYS
+    assert set(told[10 + OUTSIDE_DAYS :]) == {"outside"}
 
 
 def test_a_device_that_comes_back_is_of_the_household_in_the_stated_time() -> None:
     told = one([OUT] * 5 + [INSIDE] * 40, Verdict.OUTSIDE)
-    assert told.index("household") == 5 + CONFIRM_DAYS
-    assert set(told[: 5 + CONFIRM_DAYS]) == {"outside"}
+    assert told.index("household") == 5 + HOUSEHOLD_DAYS
+    assert set(told[: 5 + HOUSEHOLD_DAYS]) == {"outside"}
 
 
-def test_a_new_device_is_undetermined_until_its_answer_has_lasted() -> None:
-    told = one([INSIDE] * 40, None)
-    assert told == ["undetermined"] * CONFIRM_DAYS + ["household"] * (40 - CONFIRM_DAYS)
+@pytest.mark.parametrize(
+    ("probability", "answer", "days"),
+    [(INSIDE, "household", HOUSEHOLD_DAYS), (OUT, "outside", OUTSIDE_DAYS)],
+)
+def test_a_new_device_is_undetermined_until_its_answer_has_lasted(
+    probability: float, answer: str, days: int
+) -> None:
+    told = one([probability] * 40, None)
+    assert told == ["undetermined"] * days + [answer] * (40 - days)
     assert set(one([MIDDLE] * 90, None)) == {"undetermined"}
 
 
+def test_to_be_accused_takes_longer_than_to_be_acknowledged() -> None:
+    assert HOUSEHOLD_DAYS < OUTSIDE_DAYS < WITHDRAW_DAYS
+
+
 def test_answers_that_alternate_are_never_given() -> None:
-    assert set(one(([OUT] * 10 + [INSIDE] * 10) * 5, None)) == {"undetermined"}
+    assert set(one(([OUT] * 6 + [INSIDE] * 6) * 9, None)) == {"undetermined"}
 
 
 def test_an_answer_stands_while_the_evidence_is_mixed() -> None:
@@ -133,7 +144,7 @@ def test_nothing_is_called_of_a_device_with_too_little_history() -> None:
 
 def test_how_often_is_scored_does_not_matter_but_twice_it_must_be() -> None:
     weekly = series([[OUT] * 6], every=7)[0]
-    assert weekly.index("outside") * 7 == CONFIRM_DAYS
+    assert weekly.index("outside") * 7 == OUTSIDE_DAYS
     monthly = series([[OUT] * 3], every=31)[0]
     assert monthly == ["household", "outside", "outside"]
 
