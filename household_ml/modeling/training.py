@@ -53,8 +53,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-#: The feature by which a device speaks for a home.
-_SPOKEN_BY = "home_share"
+#: Features by which a device may speak for a home, the first that there is.
+_SPOKEN_BY = ("home_share", "together_7d")
 
 _LIBRARIES = ("numpy", "scikit-learn", "scipy", "numba")
 
@@ -372,7 +372,7 @@ def fit_trees(
     """
     values, y = dataset.values, dataset.y
     if not _is_plain(dataset, names):
-        home_share = list(names).index(_SPOKEN_BY)
+        home_share = next(list(names).index(name) for name in _SPOKEN_BY if name in names)
         believed = believed_homes(values, y, dataset.account, home_share=home_share)
         kept = believed >= 0
         if np.unique(y[kept]).size == np.unique(y).size:

@@ -14,11 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-<<<<<<< HEAD
-from household_ml.features import COLUMN_NAMES
-=======
-from household_ml.features import FEATURE_NAMES, Feature
->>>>>>> 6a52b40587e692620efa8dcc9e8c96b770aa2d4e
+from household_ml.features import COLUMN_NAMES, Feature
 from household_ml.modeling.baselines import Baselines
 from household_ml.modeling.card import model_card
 from household_ml.modeling.card_worlds import BY_KIND
@@ -28,6 +24,7 @@ from household_ml.modeling.evaluation import (
     compare_scores,
     evaluate_scores,
 )
+from household_ml.modeling.hypotheses import columns_for
 from household_ml.modeling.model import HouseholdModel
 from household_ml.modeling.splits import TEST, TRAIN
 from household_ml.modeling.training import (
@@ -36,7 +33,7 @@ from household_ml.modeling.training import (
     fit_household_model,
     stack_worlds,
 )
-from household_ml.serving.datasets import LEARNT
+from household_ml.serving.datasets import LEARNT, LEARNT_COLUMNS
 from household_ml.serving.sides import DividedDevices, fit_rules
 
 __all__ = ["fit_on_worlds", "fit_without", "measure_by_kind", "measure_left_out"]
@@ -84,7 +81,7 @@ def fit_on_worlds(
     from threadpoolctl import threadpool_limits
 
     chosen = config or TrainingConfig()
-    columns = [LEARNT.index(feature) for feature in features]
+    columns = [LEARNT_COLUMNS.index(name) for name in columns_for([each.name for each in features])]
     # sums of gradients depend, in the last digit, on how many threads share them
     with threadpool_limits(1):
         model = fit_household_model(
