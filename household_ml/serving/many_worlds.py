@@ -211,7 +211,7 @@ def measure_left_out(
 def _weighed(world: DividedDevices, columns: Sequence[int]) -> TrainingSet:
     """Training devices on which nothing is ever said weigh less; the others are what matters."""
     learnt = world.devices.learnt
-    if len(columns) < len(LEARNT):
+    if len(columns) < len(LEARNT_COLUMNS):
         learnt = replace(learnt, values=learnt.values[:, columns])
     if learnt.unseen is None:
         return learnt

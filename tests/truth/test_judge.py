@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-from judge import judge, write_world  # type: ignore[import-not-found, unused-ignore]
 
 from household_ml.modeling.distance import MODEL, ORACLE, PLAIN
+from tests.truth.judge import judge, write_world
 
 
 def test_any_scores_are_put_between_the_references(tmp_path: Path) -> None:
