@@ -17,6 +17,7 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "HOUSEHOLD_ML_THREADS": ("", "threads of the kernel; empty = one per core"),
     "HOUSEHOLD_ML_NETWORK_TABLE": ("", "table of networks used instead of the shipped one"),
     "HOUSEHOLD_ML_KEYS": ("", "file of keys for pseudonyms, used when --keys is left out"),
+    "HOUSEHOLD_ML_AUDIT": ("", "audit record, used when --audit is left out; empty = none"),
     "MLFLOW_TRACKING_URI": ("sqlite:///mlflow.db", "MLflow store for --register and models:/ URIs"),
     "HOUSEHOLD_ML_HTTP_KEYS": ("", "file of API keys, or `off`, which loopback alone allows"),
     "HOUSEHOLD_ML_HTTP_MAX_BODY": ("33554432", "bytes of a body, or of one line of a stream"),

@@ -21,7 +21,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTI
 SHELL = [line for kind, text in BLOCKS if kind == "bash" for line in text.splitlines()]
 PYTHON = [text for kind, text in BLOCKS if kind == "python"]
 
-QUICK = {"simulate", "networks", "features", "places", "score"}
+QUICK = {"simulate", "networks", "features", "places", "keys", "score"}
 
 
 def lines(program: str) -> list[list[str]]:
@@ -122,4 +122,5 @@ def test_shell_commands_run_as_written(tmp_path: Path, monkeypatch: pytest.Monke
         if words[1] in QUICK and "--model" not in words:
             small = [{"400": "40", "200": "30"}.get(word, word) for word in words[1:]]
             household_ml.main(args=small, standalone_mode=False)
-            assert (tmp_path / small[small.index("--out") + 1]).exists()
+            written = small[small.index("--keys" if words[1] == "keys" else "--out") + 1]
+            assert (tmp_path / written).exists()

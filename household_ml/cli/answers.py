@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from household_ml.cli.audit import audit_option, named_audit, open_audit
 from household_ml.cli.options import (
     Command,
     as_of_option,
+    keys_option,
     model_option,
     networks_option,
     out_option,
@@ -39,6 +41,8 @@ _LISTED = 20
         "    --model models:/household@champion --as-of 2026-03-01 --out scores.parquet",
         "household-ml score --sessions sessions.parquet --previous monday.parquet \\",
         "    --out tuesday.parquet",
+        "household-ml score --sessions sessions.parquet --out scores.parquet \\",
+        "    --audit audit.db --keys household.keys",
     ),
 )
 @session_options
@@ -59,6 +63,8 @@ _LISTED = 20
     help="What computes: this process, or Spark.",
 )
 @out_option(".parquet or .csv file to write; a folder of Parquet files with --engine spark.")
+@audit_option
+@keys_option
 def score(
     sessions: str,
     format_: str | None,
@@ -70,31 +76,41 @@ def score(
     previous: str | None,
     engine: str,
     out: str,
+    audit_path: str | None,
+    key_file: str | None,
 ) -> None:
-    """Score every device that has a session in the window."""
+    """Score every device that has a session in the window.
+
+    With an audit record and keys, what is answered is also recorded there, under pseudonyms and
+    before it is given, so that household-ml explain can give it again.
+    """
     from household_ml.scoring.scorer import HouseholdScorer, read_moment
     from household_ml.serving.batch import check_output, score_files
 
     moment = None if as_of is None else read_moment(as_of)
     if engine == "spark":
-        _check_spark_options(format_, rejected)
+        _check_spark_options(format_, rejected, named_audit(audit_path))
         _score_with_spark(sessions, accounts, model, networks, moment, previous, out)
         return
     target = check_output(out)
     scorer = HouseholdScorer.load(model)
-    taken = read_input(sessions, format_, rejected)
-    summary = score_files(
-        taken,
-        target,
-        scorer=scorer,
-        accounts=accounts,
-        networks=networks,
-        as_of=moment,
-        previous=previous,
-    )
+    with open_audit(audit_path, key_file, source="batch") as recording:
+        taken = read_input(sessions, format_, rejected)
+        summary = score_files(
+            taken,
+            target,
+            scorer=recording(scorer),
+            accounts=accounts,
+            networks=networks,
+            as_of=moment,
+            previous=previous,
+        )
     if summary.devices <= _LISTED:
         _list_devices(target, taken)
     _tell(summary, target)
+    recorded = named_audit(audit_path)
+    if recorded is not None:
+        click.echo(f"recorded in {recorded}; household-ml audit list tells an account's records")
 
 
 def _tell(summary: BatchSummary, target: Path) -> None:
@@ -142,12 +158,20 @@ def _list_devices(target: Path, sessions: Sessions) -> None:
         click.echo(f"{named}: whether the device is in the household by its own answer")
 
 
-def _check_spark_options(format_: str | None, rejected: str | None) -> None:
+def _check_spark_options(format_: str | None, rejected: str | None, audit: str | None) -> None:
     given = [
         (name, value)
         for name, value, fine in (("--format", format_, "sessions"), ("--rejected", rejected, None))
         if value not in (None, fine)
     ]
+    if audit is not None:
+        raise ParameterError(
+            Problem(
+                "no audit record must be asked for with --engine spark",
+                repr(audit),
+                "Use the local engine, or unset HOUSEHOLD_ML_AUDIT.",
+            )
+        )
     if given:
         raise ParameterError(
             [

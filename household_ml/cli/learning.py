@@ -57,7 +57,7 @@ def train(
     if register is not None:
         from household_ml.serving.registry import register as register_model
 
-        registered = register_model(out, register)
+        registered = register_model(out, register, data=data)
         click.echo(f"registered as {registered.uri}, version {registered.version}")
 
 

@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from household_ml.config import environment
 from household_ml.errors import ParameterError, Problem
 
 if TYPE_CHECKING:
     from household_ml.sessions import Sessions
+    from household_ml.sessions.keys import Keys
 
 __all__ = [
     "FORMATS",
     "Command",
     "as_of_option",
     "data_option",
+    "keys_option",
     "labelled_format_option",
     "model_option",
+    "named_keys",
     "networks_option",
     "out_option",
     "read_input",
+    "read_keys",
     "session_options",
     "tell_reading",
     "write_examples",
@@ -91,6 +96,41 @@ networks_option = click.option(
     help="Snapshot of network statistics, as household-ml networks writes it; left out, they are "
     "built from the input, and one account alone uses those beside the model.",
 )
+
+
+keys_option = click.option(
+    "--keys",
+    "key_file",
+    metavar="FILE",
+    help="File of keys, as household-ml keys makes it; left out, HOUSEHOLD_ML_KEYS.",
+)
+
+
+def named_keys(key_file: str | None) -> str:
+    """The file of keys that is meant: the one named, else the environment's.
+
+    Raises
+    ------
+    ParameterError
+        Neither names one.
+    """
+    named = key_file or environment("HOUSEHOLD_ML_KEYS")
+    if not named:
+        raise ParameterError(
+            Problem(
+                "--keys must name a file of keys",
+                "neither --keys nor HOUSEHOLD_ML_KEYS",
+                "Make one with household-ml keys --keys FILE.",
+            )
+        )
+    return named
+
+
+def read_keys(key_file: str | None) -> Keys:
+    """The keys in the file that is meant, see :func:`named_keys`."""
+    from household_ml.sessions.keys import Keys
+
+    return Keys.load(named_keys(key_file))
 
 
 def out_option(what: str) -> Callable[[Function], Function]:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from household_ml.cli.options import Command, out_option, read_input, session_options
+from household_ml.cli.options import (
+    Command,
+    keys_option,
+    named_keys,
+    out_option,
+    read_input,
+    read_keys,
+    session_options,
+)
 from household_ml.config import environment
 from household_ml.errors import FormatError, ParameterError, Problem
 
@@ -16,18 +24,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from household_ml.serving.retention import Change
-    from household_ml.sessions.keys import Keys
 
 __all__ = ["anonymise", "erase", "keys", "retain"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_KEYS = click.option(
-    "--keys",
-    "key_file",
-    metavar="FILE",
-    help="File of keys, as household-ml keys makes it; left out, HOUSEHOLD_ML_KEYS.",
-)
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Change nothing; tell what would be done.")
 _PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 
@@ -39,7 +40,7 @@ _PATHS = click.argument("paths", metavar="PATH...", nargs=-1, required=True)
         "household-ml keys --keys household.keys --rotate --keep 2",
     ),
 )
-@_KEYS
+@keys_option
 @click.option("--rotate", is_flag=True, help="Add a key, which makes pseudonyms from now on.")
 @click.option(
     "--keep",
@@ -56,7 +57,7 @@ def keys(key_file: str | None, rotate: bool, keep: int | None) -> None:
     """
     from household_ml.sessions.keys import Keys
 
-    path = Path(_named(key_file))
+    path = Path(named_keys(key_file))
     if keep is not None and not rotate:
         raise ParameterError(
             Problem("--keep must be given with --rotate", "--keep alone", "Add --rotate.")
@@ -87,7 +88,7 @@ def keys(key_file: str | None, rotate: bool, keep: int | None) -> None:
     ),
 )
 @session_options
-@_KEYS
+@keys_option
 @click.option(
     "--table",
     "tables",
@@ -116,7 +117,7 @@ def anonymise(
     from household_ml.serving.batch import check_output, write_table
 
     targets = [check_output(out), *(check_output(target) for _, target in tables)]
-    secrets = _read_keys(key_file)
+    secrets = read_keys(key_file)
     taken = read_input(sessions, format_, rejected)
     others = [_read_table(source) for source, _ in tables]
     hidden = [
@@ -140,7 +141,7 @@ def anonymise(
 @click.option(
     "--device", metavar="ID", help="Erase this device of it alone; left out, the whole account."
 )
-@_KEYS
+@keys_option
 @_DRY_RUN
 def erase(
     paths: tuple[str, ...],
@@ -160,7 +161,7 @@ def erase(
     names, device_names = {account}, {device} if device is not None else set()
     given = key_file or environment("HOUSEHOLD_ML_KEYS")
     if given:
-        pseudonyms = _read_keys(given).pseudonyms
+        pseudonyms = read_keys(given).pseudonyms
         names |= set(pseudonyms.all_of("account_id", account))
         if device is not None:
             device_names |= set(pseudonyms.all_of("device_id", device))
@@ -191,25 +192,6 @@ def retain(paths: tuple[str, ...], days: int, as_of: str | None, dry_run: bool) 
     moment = read_moment(datetime.now(UTC) if as_of is None else as_of)
     before = moment - days * 86_400_000_000
     _tell(retention.expire(paths, before, dry_run=dry_run), dry_run)
-
-
-def _named(key_file: str | None) -> str:
-    named = key_file or environment("HOUSEHOLD_ML_KEYS")
-    if not named:
-        raise ParameterError(
-            Problem(
-                "--keys must name a file of keys",
-                "neither --keys nor HOUSEHOLD_ML_KEYS",
-                "Make one with household-ml keys --keys FILE.",
-            )
-        )
-    return named
-
-
-def _read_keys(key_file: str | None) -> Keys:
-    from household_ml.sessions.keys import Keys
-
-    return Keys.load(_named(key_file))
 
 
 def _read_table(source: str) -> pa.Table:

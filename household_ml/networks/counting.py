@@ -16,7 +16,20 @@ import numpy.typing as npt
 from household_ml.compiling import compiled
 from household_ml.networks.ladder import cut_key, prefix_key, prefix_keys
 
-__all__ = ["COUNTED", "Counted", "build_index", "count_networks", "find_rows", "slot_of"]
+__all__ = [
+    "COUNTED",
+    "Counted",
+    "Entries",
+    "add_entry",
+    "add_up",
+    "build_index",
+    "count_below",
+    "count_entries",
+    "count_networks",
+    "find_rows",
+    "grow",
+    "slot_of",
+]
 
 #: Columns of the counts, in this order.
 COUNTED = (
@@ -69,7 +82,7 @@ def slot_of(key: np.uint64, mask: np.uint64) -> np.uint64:
 
 
 @compiled
-def _grow(key: Keys, counts: Counts) -> tuple[Keys, Counts]:
+def grow(key: Keys, counts: Counts) -> tuple[Keys, Counts]:
     """The same entries in a table of twice the size."""
     new_key = np.zeros(2 * key.size, np.uint64)
     new_counts = np.zeros((2 * key.size, counts.shape[1]), np.int64)
@@ -86,7 +99,7 @@ def _grow(key: Keys, counts: Counts) -> tuple[Keys, Counts]:
 
 
 @compiled
-def _add(key: Keys, counts: Counts, wanted: np.uint64, entry: npt.NDArray[np.int64]) -> int:
+def add_entry(key: Keys, counts: Counts, wanted: np.uint64, entry: npt.NDArray[np.int64]) -> int:
     """Add what one account did on one network; return 1 if the network is new."""
     mask = np.uint64(key.size - 1)
     slot = slot_of(wanted, mask)
@@ -223,13 +236,13 @@ def _count_at(
             entry[_FIRST] = first
             entry[_LAST] = last
             if 2 * used >= table.size:
-                table, counts = _grow(table, counts)
-            used += _add(table, counts, key, entry)
+                table, counts = grow(table, counts)
+            used += add_entry(table, counts, key, entry)
     return table, counts
 
 
 @compiled
-def _count_below(lowest: Keys, parents: Keys, level: int) -> npt.NDArray[np.int64]:
+def count_below(lowest: Keys, parents: Keys, level: int) -> npt.NDArray[np.int64]:
     """How many of the networks of level 0 lie in each network of a prefix level; all in order."""
     below = np.zeros(parents.size, np.int64)
     at = 0
@@ -345,6 +358,123 @@ def find_rows(
         previous_row = np.int32(found)
 
 
+@compiled
+def add_up(
+    keys: Keys, counts: Counts, index: npt.NDArray[np.int32], first: npt.NDArray[np.int32]
+) -> None:
+    """Add up the entries of each network, and give every entry the sum.
+
+    Parameters
+    ----------
+    keys : ndarray of uint64, shape (n,)
+        Networks of one level, of several partitions; a network may be told by each of them.
+    counts : ndarray of int64, shape (n, 8)
+        Columns of COUNTED; replaced by those of all entries of the same network.
+    index : ndarray of int32, shape (a power of two, at least 2 * n)
+        Zeros; holds a hash table afterwards: 1 + first entry of a network.
+    first : ndarray of int32, shape (n,)
+        Filled with the first entry of the same network.
+    """
+    mask = np.uint64(index.size - 1)
+    for i in range(keys.size):
+        slot = slot_of(keys[i], mask)
+        while index[slot] > 0 and keys[index[slot] - 1] != keys[i]:
+            slot = (slot + np.uint64(1)) & mask
+        if index[slot] == 0:
+            index[slot] = i + 1
+            first[i] = i
+            continue
+        to = index[slot] - 1
+        first[i] = to
+        for column in range(_FIRST):
+            counts[to, column] += counts[i, column]
+        counts[to, _FIRST] = min(counts[to, _FIRST], counts[i, _FIRST])
+        counts[to, _LAST] = max(counts[to, _LAST], counts[i, _LAST])
+    for i in range(keys.size):
+        if first[i] != i:
+            for column in range(counts.shape[1]):
+                counts[i, column] = counts[first[i], column]
+
+
+class Entries(NamedTuple):
+    """What sessions of whole accounts say of networks; those of other accounts can be added.
+
+    Attributes
+    ----------
+    keys : list of ndarray of uint64
+        Networks of each level of the ladder, ascending: `prefix_key`, or the AS.
+    counts : list of ndarray of int64, shape (k, 8)
+        Columns of COUNTED for each level.
+    pair_key : ndarray of uint64, shape (p,)
+        Networks of level 0 with an AS, each pair once.
+    pair_asn : ndarray of uint32, shape (p,)
+        Their ASs.
+    """
+
+    keys: list[Keys]
+    counts: list[Counts]
+    pair_key: Keys
+    pair_asn: npt.NDArray[np.uint32]
+
+
+def count_entries(
+    account_rows: npt.NDArray[np.int64],
+    account_devices: npt.NDArray[np.int64],
+    device: npt.NDArray[np.int32],
+    time: npt.NDArray[np.int64],
+    fixed: npt.NDArray[np.bool_],
+    phone: npt.NDArray[np.bool_],
+    hi: Keys,
+    lo: Keys,
+    asn: npt.NDArray[np.uint32],
+) -> Entries:
+    """Count accounts, devices and sessions on each network of the ladder.
+
+    Parameters
+    ----------
+    account_rows, account_devices, device, time, fixed, phone, hi, lo, asn
+        As in `count_networks`.
+
+    Returns
+    -------
+    Entries
+    """
+    lines, systems = prefix_keys(hi, lo, 0), asn.astype(np.uint64)
+    order = np.arange(lines.size)
+    keys, counts = [], []
+    for level, by in enumerate((lines, None, None, systems)):
+        if by is not None:
+            _sort_accounts(account_rows, by, order)
+        table, found = _count_at(
+            level,
+            order,
+            lines,
+            systems,
+            account_rows,
+            account_devices,
+            device,
+            time,
+            fixed,
+            phone,
+        )
+        used = np.flatnonzero(found[:, _ACCOUNTS])
+        used = used[np.argsort(table[used])]
+        keys.append(table[used])
+        counts.append(found[used])
+    system, more_key, more_asn = _pairs(hi, lo, asn, keys[0], build_index(keys[0]))
+    by_pair = np.lexsort((more_asn, more_key))
+    more_key, more_asn = more_key[by_pair], more_asn[by_pair]
+    new = np.ones(more_key.size, np.bool_)
+    new[1:] = (more_key[1:] != more_key[:-1]) | (more_asn[1:] != more_asn[:-1])
+    known = np.flatnonzero(system)
+    return Entries(
+        keys,
+        counts,
+        np.concatenate([keys[0][known], more_key[new]]),
+        np.concatenate([system[known], more_asn[new]]),
+    )
+
+
 def count_networks(
     account_rows: npt.NDArray[np.int64],
     account_devices: npt.NDArray[np.int64],
@@ -377,42 +507,17 @@ def count_networks(
     -------
     Counted
     """
-    lines, systems = prefix_keys(hi, lo, 0), asn.astype(np.uint64)
-    order = np.arange(lines.size)
-    levels = []
-    for level, keys in enumerate((lines, None, None, systems)):
-        if keys is not None:
-            _sort_accounts(account_rows, keys, order)
-        table, counts = _count_at(
-            level,
-            order,
-            lines,
-            systems,
-            account_rows,
-            account_devices,
-            device,
-            time,
-            fixed,
-            phone,
-        )
-        used = np.flatnonzero(counts[:, _ACCOUNTS])
-        used = used[np.argsort(table[used])]
-        levels.append((table[used], counts[used]))
-    lowest = levels[0][0]
+    entries = count_entries(account_rows, account_devices, device, time, fixed, phone, hi, lo, asn)
+    lowest = entries.keys[0]
     networks = [np.ones(lowest.size, np.int64)]
-    networks += [_count_below(lowest, levels[level][0], level) for level in (1, 2)]
-    system, more_key, more_asn = _pairs(hi, lo, asn, lowest, build_index(lowest))
-    order = np.lexsort((more_asn, more_key))
-    more_key, more_asn = more_key[order], more_asn[order]
-    new = np.ones(more_key.size, np.bool_)
-    new[1:] = (more_key[1:] != more_key[:-1]) | (more_asn[1:] != more_asn[:-1])
-    place = np.searchsorted(levels[3][0], np.concatenate([system[system > 0], more_asn[new]]))
-    networks.append(np.bincount(place, minlength=levels[3][0].size))
+    networks += [count_below(lowest, entries.keys[level], level) for level in (1, 2)]
+    place = np.searchsorted(entries.keys[3], entries.pair_asn)
+    networks.append(np.bincount(place, minlength=entries.keys[3].size))
     starts = np.zeros(5, np.int64)
-    np.cumsum([keys.size for keys, _ in levels], out=starts[1:])
+    np.cumsum([keys.size for keys in entries.keys], out=starts[1:])
     return Counted(
         starts,
-        np.concatenate([keys for keys, _ in levels]),
+        np.concatenate(entries.keys),
         np.concatenate(networks).astype(np.int64),
-        np.concatenate([counts for _, counts in levels]),
+        np.concatenate(entries.counts),
     )

@@ -23,14 +23,32 @@ from household_ml.networks.snapshot import not_a_snapshot, read_snapshot, write_
 from household_ml.schema import DEVICE_TYPES, FIXED_DEVICE_TYPES
 from household_ml.sessions.table import Sessions
 
-__all__ = ["NetworkCounts", "NetworkStatistics"]
+__all__ = ["NetworkCounts", "NetworkStatistics", "counted_columns"]
 
 _DAY_S: Final = 86_400
 _DAY_US: Final = 86_400_000_000
-_FIXED: Final = [DEVICE_TYPES.index(name) for name in FIXED_DEVICE_TYPES]
+#: Whether a device type is fixed, by its code; the last entry is that of no type.
+_IS_FIXED: Final = np.array([*(name in FIXED_DEVICE_TYPES for name in DEVICE_TYPES), False])
 _PHONE: Final = DEVICE_TYPES.index("phone")
 
 Integers = npt.NDArray[np.int64]
+
+
+def counted_columns(
+    sessions: Sessions, asn: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[Any], ...]:
+    """What `count_networks` takes of sessions and the AS of each."""
+    return (
+        np.ascontiguousarray(sessions.account_rows, np.int64),
+        np.ascontiguousarray(sessions.account_devices, np.int64),
+        np.ascontiguousarray(sessions.device, np.int32),
+        np.ascontiguousarray(sessions.started_at, np.int64),
+        _IS_FIXED[sessions.device_type],
+        sessions.device_type == _PHONE,
+        np.ascontiguousarray(sessions.ip_hi, np.uint64),
+        np.ascontiguousarray(sessions.ip_lo, np.uint64),
+        np.ascontiguousarray(asn, np.uint32),
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,17 +125,7 @@ class NetworkStatistics:
                     "Take it from enrich(sessions).asn.",
                 )
             )
-        counted = count_networks(
-            np.ascontiguousarray(sessions.account_rows, np.int64),
-            np.ascontiguousarray(sessions.account_devices, np.int64),
-            np.ascontiguousarray(sessions.device, np.int32),
-            np.ascontiguousarray(sessions.started_at, np.int64),
-            np.isin(sessions.device_type, _FIXED),
-            sessions.device_type == _PHONE,
-            np.ascontiguousarray(sessions.ip_hi, np.uint64),
-            np.ascontiguousarray(sessions.ip_lo, np.uint64),
-            np.ascontiguousarray(enriched_asn, np.uint32),
-        )
+        counted = count_networks(*counted_columns(sessions, enriched_asn))
         return cls(*counted, sessions=len(sessions), accounts=sessions.n_accounts)
 
     @classmethod

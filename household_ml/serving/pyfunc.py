@@ -5,8 +5,12 @@ MLflow stores this file and executes it when the model is loaded; nothing is unp
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from household_ml.errors import ParameterError, Problem
 from household_ml.scoring import HouseholdScorer
 from household_ml.scoring.sources import import_mlflow_quietly, quiet_mlflow
 
@@ -40,8 +44,10 @@ with quiet_mlflow():
             model_input : DataFrame
                 The sessions table.
             params : dict or None, default=None
-                ``as_of`` (ISO 8601; empty = the last session) and ``networks`` (path of a snapshot;
-                empty = as the scorer chooses).
+                Texts, each left out when empty: ``as_of`` (ISO 8601; left out, the last session),
+                ``networks`` (path of a snapshot; left out, as the scorer chooses),
+                ``extra_members`` (a JSON object, account to number of paid slots) and ``previous``
+                (path of the scores before).
 
             Returns
             -------
@@ -52,8 +58,27 @@ with quiet_mlflow():
             asked = params or {}
             return self.scorer.score(
                 model_input,
+                accounts=_slots(asked.get("extra_members") or "{}"),
                 as_of=asked.get("as_of") or None,
                 networks=asked.get("networks") or None,
+                previous=asked.get("previous") or None,
             )
 
     mlflow.models.set_model(HouseholdPyfunc())
+
+
+def _slots(text: str) -> pa.Table | None:
+    """The accounts table of a JSON object; None when it names no account."""
+    try:
+        given: dict[str, int] = json.loads(text)
+        slots = pa.array(list(given.values()), pa.int64())
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ParameterError(
+            Problem(
+                "extra_members must be a JSON object of account and number of paid slots",
+                text[:60],
+                'Give one such as {"a": 1}.',
+            )
+        ) from error
+    ids = pa.array(list(given), pa.large_string())
+    return pa.table({"account_id": ids, "extra_members": slots}) if given else None

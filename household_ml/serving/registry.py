@@ -7,28 +7,48 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from household_ml import __version__
-from household_ml.errors import ParameterError, Problem
+from household_ml.errors import ParameterError, Problem, RegistryError
 from household_ml.modeling.model import HouseholdModel
+from household_ml.modeling.resampling import Estimate
 from household_ml.schema import SCORES, SESSIONS, Column
 from household_ml.scoring.sources import import_mlflow, model_folder, quiet_mlflow
+from household_ml.serving.tracking import log_model_facts
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.models import ModelSignature
 
-__all__ = ["CHALLENGER", "CHAMPION", "Registered", "download", "register", "signature"]
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "DIGEST_TAG",
+    "PARAMETERS",
+    "Registered",
+    "download",
+    "example_sessions",
+    "register",
+    "signature",
+    "versions_of_digest",
+]
 
 #: Alias of the model in use; given to the first that is registered under a name.
 CHAMPION = "champion"
 
 #: Alias of the newest model that has not been promoted.
 CHALLENGER = "challenger"
+
+#: Tag of a version that holds the whole digest of its model.
+DIGEST_TAG = "digest"
+
+#: Parameters of a prediction, each a text, empty when left out; see the pyfunc.
+PARAMETERS = ("as_of", "networks", "extra_members", "previous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +84,11 @@ class Registered:
         return f"models:/{self.name}@{self.alias}"
 
 
-def register(folder: str | Path, name: str) -> Registered:
+def register(folder: str | Path, name: str, *, data: Sequence[str | Path] = ()) -> Registered:
     """Log a saved model to MLflow and register it.
+
+    A version appears in the registry when all about it is logged: parameters, metrics with slices,
+    plots, the data sets, the card, and the model as a pyfunc with signature and input example.
 
     Parameters
     ----------
@@ -73,6 +96,9 @@ def register(folder: str | Path, name: str) -> Registered:
         Folder of a saved model.
     name : str
         Name in the registry.
+    data : sequence of str or Path, default=()
+        Folders that it was trained on, in their order: their place and the digest of their content
+        are logged. Without them, what the manifest says is.
 
     Returns
     -------
@@ -99,27 +125,61 @@ def register(folder: str | Path, name: str) -> Registered:
             )
         )
     with quiet_mlflow(), _experiment(mlflow), mlflow.start_run(run_name=model.label) as run:
-        mlflow.log_params(_parameters(model))
-        mlflow.log_metrics(_numbers(model.metrics or {}))
-        for attachment in ("card.md", "metrics.json"):
-            if (Path(folder) / attachment).is_file():
-                mlflow.log_artifact(str(Path(folder) / attachment))
+        log_model_facts(mlflow, model, Path(folder), data)
         with _staged(Path(folder)) as artifact:
             logged = mlflow.pyfunc.log_model(
                 name="household",
                 python_model=str(Path(__file__).with_name("pyfunc.py")),
                 artifacts={"household": str(artifact)},
                 signature=signature(),
-                pip_requirements=[f"household-ml=={__version__}"],
-                registered_model_name=name,
+                input_example=example_sessions(),
+                pip_requirements=[f"household-ml[mlflow]=={__version__}"],
+                metadata={"digest": model.digest, "label": model.label},
             )
-    client = mlflow.MlflowClient()
-    number = int(logged.registered_model_version)
-    aliases = client.get_registered_model(name).aliases
-    alias = CHALLENGER if CHAMPION in aliases else CHAMPION
-    client.set_registered_model_alias(name, alias, str(number))
-    client.set_model_version_tag(name, str(number), "digest", model.digest)
+        client = mlflow.MlflowClient()
+        number = int(mlflow.register_model(logged.model_uri, name).version)
+        client.set_model_version_tag(name, str(number), DIGEST_TAG, model.digest)
+        client.update_model_version(name, str(number), _description(model))
+        aliases = client.get_registered_model(name).aliases
+        alias = CHALLENGER if CHAMPION in aliases else CHAMPION
+        client.set_registered_model_alias(name, alias, str(number))
     return Registered(name, number, alias, run.info.run_id)
+
+
+def versions_of_digest(digest: str) -> list[str]:
+    """URIs of the registered models with a digest, the newest first, of any name.
+
+    Parameters
+    ----------
+    digest : str
+        64 hexadecimal digits.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    RegistryError
+        The store does not answer.
+    MissingDependencyError
+        MLflow is not installed.
+    """
+    mlflow = import_mlflow()
+    client = mlflow.MlflowClient()
+    try:
+        with quiet_mlflow():
+            found = client.search_model_versions(f"tags.{DIGEST_TAG} = '{digest}'")
+    except (mlflow.exceptions.MlflowException, OSError) as error:
+        raise RegistryError(
+            Problem(
+                f"the MLflow store {mlflow.get_tracking_uri()} must answer",
+                str(error).splitlines()[0],
+                "Check MLFLOW_TRACKING_URI.",
+            )
+        ) from error
+    newest = sorted(found, key=lambda version: -int(version.creation_timestamp))
+    return [f"models:/{version.name}/{version.version}" for version in newest]
 
 
 def download(uri: str, folder: str | Path) -> Path:
@@ -157,7 +217,7 @@ def signature() -> ModelSignature:
     return ModelSignature(
         inputs=Schema([_spec(column, loose=True) for column in SESSIONS.columns]),
         outputs=Schema([_spec(column) for column in SCORES.columns]),
-        params=ParamSchema([ParamSpec("as_of", "string", ""), ParamSpec("networks", "string", "")]),
+        params=ParamSchema([ParamSpec(name, "string", "") for name in PARAMETERS]),
     )
 
 
@@ -201,31 +261,49 @@ def _staged(folder: Path) -> Iterator[Path]:
         yield Path(shutil.copytree(folder, Path(scratch) / "household"))
 
 
-def _parameters(model: HouseholdModel) -> dict[str, str]:
-    trained = {
-        f"trained.{name}": str(value)[:500]
-        for name, value in model.manifest.items()
-        if isinstance(value, str | int | float | bool)
-    }
+def example_sessions() -> pd.DataFrame:
+    """Sessions of a made-up account, as the registered model takes them: addresses of RFC 5737.
+
+    Returns
+    -------
+    DataFrame
+        The sessions table; a television at home for ten evenings, and a phone that is away on some.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, object]] = []
+    for day in range(1, 11):
+        rows.append(_session("tv", "tv", f"2026-01-{day:02d}T20:15:00Z", "192.0.2.17", 3_600.0))
+        ip = "192.0.2.17" if day % 3 else "198.51.100.23"
+        rows.append(_session("phone", "phone", f"2026-01-{day:02d}T21:40:00Z", ip, 900.0))
+    return pd.DataFrame(rows, columns=list(SESSIONS.names))
+
+
+def _session(
+    device: str, kind: str, started_at: str, ip: str, duration: float
+) -> dict[str, object]:
     return {
-        "name": model.name,
-        "version": model.version,
-        "digest": model.digest,
-        "features": str(len(model.feature_names)),
-        "outside_at": str(model.thresholds.outside_at),
-        "household_at": str(model.thresholds.household_at),
-        **trained,
+        "account_id": "example",
+        "device_id": device,
+        "started_at": started_at,
+        "duration_s": duration,
+        "ip": ip,
+        "asn": 64_496,
+        "device_type": kind,
+        "country": "FR",
+        "utc_offset_min": 60,
+        "profile_id": "somebody",
     }
 
 
-def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """Numbers of nested metrics, by dotted name in the letters that MLflow allows."""
-    found: dict[str, float] = {}
-    for name, value in metrics.items():
-        dotted = f"{prefix}{name}"
-        if isinstance(value, Mapping):
-            found.update(_numbers(value, f"{dotted}."))
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            clean = "".join(c if c.isalnum() or c in "_-./ " else "_" for c in dotted)
-            found[clean] = float(value)
-    return found
+def _description(model: HouseholdModel) -> str:
+    """What the page of a version says first."""
+    simulated = ", trained on simulated accounts" if model.manifest.get("simulated") else ""
+    told = [f"{model.label}{simulated}. The card is with the run and with the model."]
+    metrics = (model.metrics or {}).get("evaluation", {}).get("metrics", {})
+    told += [
+        f"{name}: {Estimate(**metrics[name])}"
+        for name in ("pr_auc", "recall_at_0.01", "called_honest_flagged")
+        if name in metrics
+    ]
+    return "\n\n".join(told)

@@ -219,11 +219,20 @@ def _words(
     column: pa.ChunkedArray, kind: type[np.generic], code: Callable[[str], int | None]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Codes of words, looked up once for each distinct word; None = no such word."""
-    encoded = encode(column.cast(pa.large_string()))
-    known = [code(word) for word in encoded.values.to_pylist()]
-    table = np.array([-1 if found is None else found for found in known] + [-1], kind)
-    wrong = np.array([found is None for found in known] + [False], np.bool_)
-    return table[encoded.codes], np.flatnonzero(wrong[encoded.codes])
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.large_string()).dictionary_encode()
+    values, bad = np.empty(len(column), kind), np.zeros(len(column), np.bool_)
+    first = 0
+    for chunk in column.chunks:
+        part = slice(first, first + len(chunk))
+        known = [-1 if word is None else code(word) for word in chunk.dictionary.to_pylist()]
+        table = np.array([-1 if found is None else found for found in known] + [-1], kind)
+        indices = np.asarray(chunk.indices.fill_null(-1))
+        np.take(table, indices, out=values[part], mode="wrap")
+        if None in known:
+            np.take(np.array([*(x is None for x in known), False]), indices, out=bad[part])
+        first = part.stop
+    return values, np.flatnonzero(bad)
 
 
 def _device_type_code(word: str) -> int | None:

@@ -66,7 +66,9 @@ class Numbering(NamedTuple):
     values: np.ndarray
 
 
-def run_in_threads(count: int, weights: np.ndarray, task: Callable[[int, int], Any]) -> list[Any]:
+def run_in_threads(
+    count: int, weights: np.ndarray, task: Callable[[int, int], Any], threads: int | None = None
+) -> list[Any]:
     """Run a task over ranges of `count` things, split so that each thread has the same weight.
 
     Parameters
@@ -77,13 +79,16 @@ def run_in_threads(count: int, weights: np.ndarray, task: Callable[[int, int], A
         Cumulated weight of the things, such as row offsets.
     task : callable of (first, last)
         Compiled code that holds no lock.
+    threads : int, optional
+        As many as the environment says when left out.
 
     Returns
     -------
     list
         What the task returned, in the order of the ranges.
     """
-    threads = int(environment("HOUSEHOLD_ML_THREADS") or os.cpu_count() or 1)
+    if threads is None:
+        threads = int(environment("HOUSEHOLD_ML_THREADS") or os.cpu_count() or 1)
     if threads == 1 or weights[-1] < 50_000:
         return [task(0, count)]
     aims = np.linspace(0, int(weights[-1]), 4 * threads + 1)[1:-1]
@@ -222,7 +227,9 @@ def _sort_accounts(
                 kept = here[i]
 
 
-def order_rows(columns: Columns, accounts: int) -> tuple[np.ndarray, np.ndarray]:
+def order_rows(
+    columns: Columns, accounts: int, threads: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Put rows in the one order and find those that repeat another.
 
     Parameters
@@ -231,6 +238,8 @@ def order_rows(columns: Columns, accounts: int) -> tuple[np.ndarray, np.ndarray]
         N rows; those with account -1 are left out.
     accounts : int
         Number of accounts.
+    threads : int, optional
+        As many as the environment says when left out.
 
     Returns
     -------
@@ -253,7 +262,7 @@ def order_rows(columns: Columns, accounts: int) -> tuple[np.ndarray, np.ndarray]
     def task(first: int, last: int) -> None:
         _sort_accounts(first, last, rows, order, same_as, *arrays)
 
-    run_in_threads(accounts, rows, task)
+    run_in_threads(accounts, rows, task, threads)
     return order, same_as
 
 

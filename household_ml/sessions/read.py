@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,22 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from household_ml.errors import NoSessionsError, ParameterError, Problem, SchemaError
+from household_ml.errors import (
+    FormatError,
+    NoSessionsError,
+    ParameterError,
+    Problem,
+    SchemaError,
+)
 from household_ml.sessions.adapters import File, choose
 from household_ml.sessions.columns import type_problem
-from household_ml.sessions.raw import RawSessions
 from household_ml.sessions.reading import SessionsWarning
 from household_ml.sessions.stored import find_files
 from household_ml.sessions.table import Sessions
 from household_ml.sessions.tabular import in_memory, kind_of, open_tabular
 from household_ml.sessions.validation import accept_or_reject
 
-__all__ = ["read_sessions"]
+__all__ = ["check_rejected", "check_types", "open_files", "read_sessions"]
 
 _TABULAR = ("parquet", "arrow", "csv")
 
@@ -89,11 +94,11 @@ def read_sessions(
     >>> sessions.reading.rejected.to_pylist()[0]
     {'source': 'DataFrame', 'row': 2, 'reason': 'started_at_invalid', 'value': 'yesterday'}
     """
-    _check_suffix(rejected)
+    check_rejected(rejected)
     files = _files(source)
     form = choose(files, format)
     adapted = form.adapt(files)
-    _check_types(adapted.raws)
+    check_types((name, column.type) for raw in adapted.raws for name, column in raw.columns.items())
     for told in adapted.warnings:
         warnings.warn(told, SessionsWarning, stacklevel=2)
     sessions = accept_or_reject(adapted.raws, form=form.name, now=now)
@@ -128,12 +133,41 @@ def _files(source: Any) -> list[File]:
                 "Give one of these.",
             )
         )
-    files = []
+    files, damaged = open_files(source)
+    if damaged:
+        raise damaged[0]
+    return files
+
+
+def open_files(source: str | os.PathLike[str]) -> tuple[list[File], list[FormatError]]:
+    """Open the files that a path means.
+
+    Parameters
+    ----------
+    source : path
+        As in `read_sessions`.
+
+    Returns
+    -------
+    files : list of File
+        Those that could be opened.
+    damaged : list of FormatError
+        What is wrong with the others.
+
+    Raises
+    ------
+    InputError
+        Nothing is found at the path.
+    """
+    files, damaged = [], []
     for stored in find_files(source):
         kind = kind_of(stored.head())
-        tabular = open_tabular(stored, kind) if kind in _TABULAR else None
-        files.append(File(stored.name, kind, stored, tabular))
-    return files
+        try:
+            tabular = open_tabular(stored, kind) if kind in _TABULAR else None
+            files.append(File(stored.name, kind, stored, tabular))
+        except FormatError as error:
+            damaged.append(error)
+    return files, damaged
 
 
 def _to_arrow(frame: pd.DataFrame) -> pa.Table:
@@ -153,18 +187,19 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
     return pa.table(columns)
 
 
-def _check_types(raws: Sequence[RawSessions]) -> None:
+def check_types(columns: Iterable[tuple[str, pa.DataType]]) -> None:
+    """Raise SchemaError when columns have types that cannot be read; all are told together."""
     problems = {
         str(problem): problem
-        for raw in raws
-        for name, column in raw.columns.items()
-        if (problem := type_problem(name, column.type)) is not None
+        for name, kind in columns
+        if (problem := type_problem(name, kind)) is not None
     }
     if problems:
         raise SchemaError(list(problems.values()))
 
 
-def _check_suffix(rejected: str | os.PathLike[str] | None) -> None:
+def check_rejected(rejected: str | os.PathLike[str] | None) -> None:
+    """Raise ParameterError when rejected rows cannot be written to a file of this name."""
     if rejected is not None and Path(rejected).suffix.lower() not in (".parquet", ".csv"):
         raise ParameterError(
             Problem(

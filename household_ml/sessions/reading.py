@@ -9,7 +9,14 @@ from types import MappingProxyType
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["REJECTED_SCHEMA", "Reading", "SessionsWarning", "no_rejected_rows"]
+__all__ = [
+    "REJECTED_SCHEMA",
+    "Reading",
+    "SessionsWarning",
+    "most_frequent_first",
+    "no_rejected_rows",
+    "tell_rows",
+]
 
 #: Columns of the table of rejected rows.
 REJECTED_SCHEMA = pa.schema(
@@ -20,6 +27,25 @@ REJECTED_SCHEMA = pa.schema(
         ("value", pa.large_string()),
     ]
 )
+
+
+def most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts by reason, the greatest first."""
+    return dict(sorted(counts.items(), key=lambda each: (-each[1], each[0])))
+
+
+def tell_rows(rows_in: int, rejected: Mapping[str, int]) -> str:
+    """What came of rows, as one line.
+
+    Examples
+    --------
+    >>> tell_rows(5, {"ip_missing": 2})
+    '5 rows in, 3 used, 2 rejected (2 ip_missing)'
+    """
+    refused = sum(rejected.values())
+    told = f"{rows_in} rows in, {rows_in - refused} used, {refused} rejected"
+    reasons = ", ".join(f"{count} {code}" for code, count in rejected.items())
+    return f"{told} ({reasons})" if reasons else told
 
 
 class SessionsWarning(UserWarning):
@@ -72,10 +98,9 @@ class Reading:
     def rejected_by_reason(self) -> Mapping[str, int]:
         """Reason code -> rejected rows, most frequent first."""
         counts = self.rejected["reason"].value_counts().to_pylist()
-        ordered = sorted(counts, key=lambda each: (-each["counts"], each["values"]))
-        return MappingProxyType({each["values"]: each["counts"] for each in ordered})
+        return MappingProxyType(
+            most_frequent_first({each["values"]: each["counts"] for each in counts})
+        )
 
     def __str__(self) -> str:
-        told = f"{self.rows_in} rows in, {self.rows_used} used, {self.rejected.num_rows} rejected"
-        reasons = ", ".join(f"{count} {code}" for code, count in self.rejected_by_reason.items())
-        return f"{told} ({reasons})" if reasons else told
+        return tell_rows(self.rows_in, self.rejected_by_reason)

@@ -69,6 +69,17 @@ class Stored:
             )
         return pa.BufferReader(self.read())
 
+    def stream(self) -> pa.NativeFile:
+        """An Arrow file that is read as it is asked for, and takes no memory before."""
+        return pa.BufferReader(self.read()) if self.member else pa.OSFile(str(self.path))
+
+    def size(self) -> int:
+        """Bytes, unpacked."""
+        if self.member is None:
+            return self.path.stat().st_size
+        with zipfile.ZipFile(self.path) as archive:
+            return archive.getinfo(self.member).file_size
+
     @property
     def parts(self) -> tuple[str, ...]:
         """Folders above the file and its own name, the zip standing as a folder without suffix."""

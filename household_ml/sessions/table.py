@@ -14,9 +14,10 @@ from household_ml.sessions.localtime import NO_COUNTRY, country_name
 from household_ml.sessions.ordering import number_within
 from household_ml.sessions.reading import Reading
 
-__all__ = ["Sessions"]
+__all__ = ["ROW_COLUMNS", "Sessions"]
 
-_ROW_COLUMNS = (
+#: Columns with a value for each row.
+ROW_COLUMNS = (
     "device",
     "started_at",
     "duration_s",
@@ -182,14 +183,14 @@ class Sessions:
             device_id=self.device_id.slice(start, end - start),
             account_rows=self.account_rows[first : stop + 1] - rows.start,
             account_devices=self.account_devices[first : stop + 1] - start,
-            **{name: getattr(self, name)[rows] for name in _ROW_COLUMNS},
+            **{name: getattr(self, name)[rows] for name in ROW_COLUMNS},
         )
 
     def _take(self, rows: np.ndarray) -> Sessions:
         if rows.all():
             return self
         account = self.row_account()[rows]
-        columns = {name: getattr(self, name)[rows] for name in _ROW_COLUMNS}
+        columns = {name: getattr(self, name)[rows] for name in ROW_COLUMNS}
         sizes = np.bincount(account, minlength=self.n_accounts)
         kept = np.flatnonzero(sizes)
         account_rows = _offsets(sizes[kept])

@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from household_ml.sessions.reading import REJECTED_SCHEMA, Reading
 from household_ml.sessions.table import Sessions
 from household_ml.sessions.times import parse_times
 
-__all__ = ["REASONS", "accept_or_reject"]
+__all__ = ["REASONS", "Judged", "accept_or_reject", "judge"]
 
 #: Why a row is rejected: code -> what was wrong. The order is the order of the checks.
 REASONS: Mapping[str, str] = {
@@ -114,8 +115,8 @@ def _note(raws: Sequence[RawSessions], name: str, parts: Sequence[Converted]) ->
 
 
 def _reasons(
-    account: np.ndarray,
-    device: np.ndarray,
+    no_account: np.ndarray,
+    no_device: np.ndarray,
     times: tuple[np.ndarray, np.ndarray, np.ndarray],
     kind: np.ndarray,
     asn: np.ndarray,
@@ -125,8 +126,8 @@ def _reasons(
     at, missing, invalid = times
     unnamed = asn == 0
     checks = {
-        "account_id_missing": account < 0,
-        "device_id_missing": device < 0,
+        "account_id_missing": no_account,
+        "device_id_missing": no_device,
         "started_at_missing": missing,
         "started_at_invalid": invalid,
         "started_at_before_1990": at < _1990,
@@ -198,6 +199,61 @@ def _addresses(raws: Sequence[RawSessions]) -> addresses.Addresses:
     return parsed
 
 
+class Judged(NamedTuple):
+    """Rows of one source, each accepted or rejected; which of them repeat others is not known yet.
+
+    Attributes
+    ----------
+    reasons : ndarray of uint8, shape (N,)
+        1 + position in REASONS of the first reason that holds, 0 = accepted.
+    values : dict of str to ndarray of shape (N,)
+        Columns of `Sessions`, but for the ids and the profile; the offset is not yet resolved.
+    rejected : pyarrow.Table
+        The rejected rows.
+    dropped : dict of str to (int, str)
+        Values of a column that were set to null: how many, and a sentence about the first.
+    """
+
+    reasons: np.ndarray
+    values: dict[str, np.ndarray]
+    rejected: pa.Table
+    dropped: dict[str, tuple[int, str]]
+
+
+def judge(raw: RawSessions, no_account: np.ndarray, no_device: np.ndarray, now: int) -> Judged:
+    """Accept or reject the rows of one source, repeated rows aside.
+
+    Parameters
+    ----------
+    raw : RawSessions
+        N rows as found.
+    no_account, no_device : ndarray of bool, shape (N,)
+        Where the id is null, empty or blank.
+    now : int
+        Microseconds since 1970, UTC.
+
+    Returns
+    -------
+    Judged
+    """
+    raws = [raw]
+    times = _started_at(raws)
+    parsed = _addresses(raws)
+    optional = {name: _optional(raws, name) for name in _OPTIONAL}
+    values = {name: found for name, (found, _) in optional.items()}
+    reasons = _reasons(no_account, no_device, times, parsed.kind, values["asn"], now)
+    dropped = {
+        name: (len(parts[0].dropped), _note(raws, name, parts) or "")
+        for name, (_, parts) in optional.items()
+        if len(parts[0].dropped)
+    }
+    values.update(started_at=times[0], ip_hi=parsed.hi, ip_lo=parsed.lo)
+    none = np.zeros(0, np.int64)
+    some = len(raw.refused) > 0 or bool(reasons.any())
+    rejected = _rejected(raws, reasons, none, none) if some else REJECTED_SCHEMA.empty_table()
+    return Judged(reasons, values, rejected, dropped)
+
+
 def accept_or_reject(raws: Sequence[RawSessions], *, form: str, now: int | None = None) -> Sessions:
     """Sort rows into sessions and rejected rows.
 
@@ -228,7 +284,7 @@ def accept_or_reject(raws: Sequence[RawSessions], *, form: str, now: int | None 
         parsed, times = parsing.result(), timing.result()
         optional = {name: task.result() for name, task in converting.items()}
     value = {name: values for name, (values, _) in optional.items()}
-    reasons = _reasons(account.codes, device.codes, times, parsed.kind, value["asn"], now)
+    reasons = _reasons(account.codes < 0, device.codes < 0, times, parsed.kind, value["asn"], now)
     found = Columns(
         np.where(reasons == 0, account.codes, np.int32(-1)),
         device.codes,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from household_ml.errors import Problem, SchemaError
 from household_ml.schema import SESSIONS
 from household_ml.sessions.adapters.form import Adapted, File, Form, tables_with
 from household_ml.sessions.raw import RawSessions
 
-__all__ = ["CONTRACT", "looks_like_sessions", "near_name"]
+__all__ = ["CONTRACT", "Selection", "looks_like_sessions", "near_name", "select"]
 
 _ALIASES = {
     "account_id": ("account", "accountid", "subscriptionid", "customerid", "userid"),
@@ -74,8 +74,35 @@ def looks_like_sessions(file: File) -> bool:
     )
 
 
-def _adapt(files: Sequence[File]) -> Adapted:
-    """Tables without a time and an address beside sessions are other tables, and left alone."""
+@dataclass(frozen=True)
+class Selection:
+    """Which files of an input hold sessions.
+
+    Parameters
+    ----------
+    files : tuple of File
+        Tables with the needed columns.
+    warnings : tuple of str
+        What the reader must know before trusting the result.
+    notes : tuple of str
+        What else the reader should know.
+    """
+
+    files: tuple[File, ...]
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def select(files: Sequence[File]) -> Selection:
+    """Choose the tables of sessions; tables without a time and an address beside are left alone.
+
+    Raises
+    ------
+    SchemaError
+        A needed column is missing in some of them; all problems are told together.
+    FormatError
+        There is no table at all.
+    """
     some = any(_recognises(file) for file in files)
     if not any(file.tabular for file in files):
         tables_with(files, SESSIONS.needed, CONTRACT.name)
@@ -90,18 +117,23 @@ def _adapt(files: Sequence[File]) -> Adapted:
     if problems:
         raise SchemaError(problems)
     unknown = sorted({name for file in meant for name in file.columns} - set(SESSIONS.names))
+    left = [file.name for file in files if file not in meant]
+    notes = (f"not sessions, not read: {', '.join(left)}",) if left else ()
+    return Selection(tuple(meant), tuple(_unknown(unknown)), notes)
+
+
+def _adapt(files: Sequence[File]) -> Adapted:
+    chosen = select(files)
     raws = []
-    for file in meant:
+    for file in chosen.files:
         if file.tabular is None:
             continue
         names = [name for name in SESSIONS.names if name in file.columns]
         columns, rows, refused = file.tabular.read(names)
         raws.append(RawSessions(file.name, columns, rows, refused))
-    left = [file.name for file in files if file not in meant]
-    notes = (f"not sessions, not read: {', '.join(left)}",) if left else ()
-    if notes and raws:
-        raws[0] = replace(raws[0], notes=notes)
-    return Adapted(tuple(raws), tuple(_unknown(unknown)))
+    if chosen.notes and raws:
+        raws[0] = replace(raws[0], notes=chosen.notes)
+    return Adapted(tuple(raws), chosen.warnings)
 
 
 def _unknown(unknown: Sequence[str]) -> list[str]:
