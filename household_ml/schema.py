@@ -17,6 +17,7 @@ __all__ = [
     "NETWORKS",
     "NO_AS",
     "PLACES",
+    "RIVAL",
     "SCORES",
     "SESSIONS",
     "SITUATIONS",
@@ -63,6 +64,9 @@ class Table:
         """Names of the columns that must be there."""
         return tuple(column.name for column in self.columns if column.needed)
 
+
+#: Begins the name of a feature as it would be if the account's home were the place next in claim.
+RIVAL = "rival."
 
 #: Device types, in the order of their codes; a null type has code -1.
 DEVICE_TYPES = (

@@ -14,7 +14,6 @@ from household_ml.features.catalogue import (
     FEATURES,
     GROUPS,
     MONOTONE,
-    RIVAL,
     Feature,
 )
 
@@ -26,7 +25,6 @@ __all__ = [
     "GROUPS",
     "MONOTONE",
     "NEVER",
-    "RIVAL",
     "Feature",
     "Features",
     "assign_places",

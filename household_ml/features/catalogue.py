@@ -13,6 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from household_ml.schema import RIVAL
+
 __all__ = [
     "CAP_DAYS",
     "COLUMN_NAMES",
@@ -20,7 +22,6 @@ __all__ = [
     "FEATURE_NAMES",
     "GROUPS",
     "MONOTONE",
-    "RIVAL",
     "Feature",
 ]
 
@@ -418,9 +419,6 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
-
-#: Begins the name of a feature as it would be if the account's home were the place next in claim.
-RIVAL = "rival."
 
 #: Columns of the feature table: every feature, and again those that the classifier sees, as they
 #: would be if the rival place were home; unknown where that is out of the question.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from household_ml.features.catalogue import FEATURE_NAMES, FEATURES
+from household_ml.features.catalogue import FEATURE_NAMES
 
 SESSIONS = FEATURE_NAMES.index("sessions")
 ACTIVE_DAYS = FEATURE_NAMES.index("active_days")
@@ -103,6 +103,3 @@ OVERLAP_ADDRESS = FEATURE_NAMES.index("overlap_address")
 OVERLAP_24 = FEATURE_NAMES.index("overlap_24")
 OVERLAP_48H = FEATURE_NAMES.index("overlap_48h")
 OVERLAP_AS = FEATURE_NAMES.index("overlap_as")
-
-#: The features that the classifier sees stand first.
-LEARNT = sum(feature.model for feature in FEATURES)

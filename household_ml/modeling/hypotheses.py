@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from household_ml.features.catalogue import RIVAL
 from household_ml.modeling.calibration import sigmoid
 from household_ml.modeling.trees import Trees
+from household_ml.schema import RIVAL
 
 __all__ = ["CLAIMS", "Hypotheses", "believed_homes", "columns_for", "home_columns", "taken_as_home"]
 
