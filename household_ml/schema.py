@@ -17,6 +17,7 @@ __all__ = [
     "NETWORKS",
     "NO_AS",
     "PLACES",
+    "RIVAL",
     "SCORES",
     "SESSIONS",
     "SITUATIONS",
@@ -63,6 +64,9 @@ class Table:
         """Names of the columns that must be there."""
         return tuple(column.name for column in self.columns if column.needed)
 
+
+#: Begins the name of a feature as it would be if the account's home were the place next in claim.
+RIVAL = "rival."
 
 #: Device types, in the order of their codes; a null type has code -1.
 DEVICE_TYPES = (
@@ -179,7 +183,7 @@ PLACES = Table(
     (
         Column("account_id", "string", True, "subscription"),
         Column("place", "integer", True, "number of the place within the account; 0 = home"),
-        Column("claim", "float", True, "share of the account's claim to be home, in [0, 1]"),
+        Column("claim", "float", True, "probability that it is the account's home, in [0, 1]"),
         Column("devices", "integer", True, "devices that were used there"),
         Column("fixed_devices", "integer", True, "of these, fixed ones"),
         Column("sessions", "integer", True, "sessions there"),

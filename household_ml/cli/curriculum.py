@@ -16,6 +16,7 @@ import numpy.typing as npt
 from household_ml.simulation.world import COLUMNS_THAT_MAY_BE_MISSING
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
     from household_ml.serving.datasets import LabelledSessions
@@ -45,6 +46,15 @@ _NAMED_DAYS: Final = 90
 #: all parameters drawn at once lie far from any real one: they teach caution, and in equal numbers
 #: too much of it.
 _NAMED: Final = 3
+
+#: The two simulators.
+FIRST_HAND, SECOND_HAND = "first", "second"
+
+#: Kinds of worlds that the second simulator calls otherwise.
+_ELSEWHERE_CALLED: Final = {"moves_holidays": "moves_and_holidays"}
+
+#: Lessons of a kind by the second simulator, for each by the first.
+_SECOND_SHARE: Final = 0.8
 
 #: Marks the draws of worlds that nobody learns from; no lesson of a kind has so high a number.
 _FRESH: Final = 1_000_000
@@ -105,13 +115,15 @@ class Lesson:
     Parameters
     ----------
     kind : str
-        Named world that it is, or is drawn from.
+        Kind of world; both simulators have worlds of it.
     world : str
-        The world: ``kind``, or ``kind~seed``.
+        The world in its simulator: its name there, or ``name~seed`` where it is drawn from it.
     accounts, days, seed : int
         As in `household_ml.simulation.simulate`.
     roughness : Roughness
         What is done to its log.
+    hand : {"first", "second"}
+        The simulator that makes it; the two are of different authors.
     """
 
     kind: str
@@ -120,11 +132,13 @@ class Lesson:
     days: int
     seed: int
     roughness: Roughness = field(default_factory=Roughness)
+    hand: str = FIRST_HAND
 
     @property
     def name(self) -> str:
         """What the card and the metrics call it."""
-        return self.world if "~" in self.world else f"{self.world}, seed {self.seed}"
+        world = self.world if self.hand == FIRST_HAND else f"{self.world}, {self.hand} hand"
+        return world if "~" in self.world else f"{world}, seed {self.seed}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -171,7 +185,26 @@ def plan_lessons(*, accounts: int, worlds_per_kind: int, seed: int) -> tuple[Les
                 lessons.append(Lesson(kind, kind, accounts, days, own))
             else:
                 lessons.append(Lesson(kind, f"{kind}~{drawn}", accounts, days, own, roughness))
-    return tuple(lessons)
+    return (*lessons, *_second_hand(accounts, worlds_per_kind, seed))
+
+
+def _second_hand(accounts: int, worlds_per_kind: int, seed: int) -> list[Lesson]:
+    """Lessons by the second simulator: the named world first, then worlds drawn from it."""
+    from household_ml.simulation.second_hand import KINDS
+
+    lessons = []
+    for place, world in enumerate(KINDS):
+        for number in range(max(1, round(_SECOND_SHARE * worlds_per_kind))):
+            rng = np.random.default_rng([seed, 1000 + place, number])
+            drawn, own = (int(each) for each in rng.integers(1, 2**31, 2))
+            days = int(rng.integers(_DAYS[0], _DAYS[1], endpoint=True))
+            roughness = Roughness.drawn(rng)
+            kind = _ELSEWHERE_CALLED.get(world, world)
+            if number == 0:
+                days, roughness = _NAMED_DAYS, Roughness()
+            name = world if number < 2 else f"{world}~{drawn}"
+            lessons.append(Lesson(kind, name, accounts, days, own, roughness, SECOND_HAND))
+    return lessons
 
 
 def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesson, ...]:
@@ -247,25 +280,42 @@ def labelled_lesson(lesson: Lesson) -> LabelledSessions:
     from household_ml.modeling.truth import SESSION_KEY
     from household_ml.serving.datasets import LabelledSessions
     from household_ml.sessions import read_sessions
-    from household_ml.simulation import simulate
 
-    made = simulate(
-        lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed, truth=True
-    )
-    table, told = made.sessions, []
-    if made.truth is not None:
-        told = made.truth.column_names
-        for name in told:
-            table = table.append_column(name, made.truth[name])
+    table, truth, labels = _simulated(lesson)
+    told = truth.column_names
+    for name in told:
+        table = table.append_column(name, truth[name])
     table = roughen(table, lesson.roughness, seed=lesson.seed)
     last = table["started_at"].cast("int64").to_numpy().max()
     return LabelledSessions(
         lesson.name,
         read_sessions(table.drop_columns(told), now=int(last)),
-        made.labels.to_pandas(),
+        labels,
         simulated=True,
         truth=table.select([*SESSION_KEY, *told]),
     )
+
+
+def _simulated(lesson: Lesson) -> tuple[pa.Table, pa.Table, pd.DataFrame]:
+    """Sessions, truth and labels of the world of a lesson."""
+    import pyarrow as pa
+
+    if lesson.hand == SECOND_HAND:
+        from household_ml.simulation.second_hand import make_world
+
+        made = make_world(lesson.world, lesson.accounts, lesson.days, lesson.seed)
+        table = pa.Table.from_pandas(made["sessions"], preserve_index=False)
+        truth = pa.Table.from_pandas(made["truth"], preserve_index=False)
+        place = table.column_names.index("started_at")
+        moment = table["started_at"].cast(pa.timestamp("us", "UTC"))
+        return table.set_column(place, "started_at", moment), truth, made["labels"]
+    from household_ml.simulation import simulate
+
+    found = simulate(
+        lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed, truth=True
+    )
+    assert found.truth is not None
+    return found.sessions, found.truth, found.labels.to_pandas()
 
 
 def roughen(sessions: pa.Table, roughness: Roughness, *, seed: int) -> pa.Table:

@@ -9,6 +9,7 @@ from household_ml.features.build import (
 )
 from household_ml.features.catalogue import (
     CAP_DAYS,
+    COLUMN_NAMES,
     FEATURE_NAMES,
     FEATURES,
     GROUPS,
@@ -18,6 +19,7 @@ from household_ml.features.catalogue import (
 
 __all__ = [
     "CAP_DAYS",
+    "COLUMN_NAMES",
     "FEATURES",
     "FEATURE_NAMES",
     "GROUPS",

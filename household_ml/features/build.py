@@ -14,8 +14,9 @@ import pyarrow as pa
 from household_ml.compiling import compiled
 from household_ml.config import FeatureConfig, environment
 from household_ml.errors import NoSessionsError, ParameterError, Problem
-from household_ml.features.catalogue import FEATURE_NAMES
+from household_ml.features.catalogue import COLUMN_NAMES, FEATURE_NAMES
 from household_ml.features.history import Columns
+from household_ml.features.homes import TERMS
 from household_ml.features.kernel import place_sessions, score_columns
 from household_ml.networks import EnrichedSessions, NetworkStatistics, enrich
 from household_ml.sessions import Sessions
@@ -42,7 +43,8 @@ class Features:
     account : ndarray of int64, shape (d,)
         Number of each device's account.
     values : ndarray of float64, shape (d, f)
-        Features in the order of ``names``; NaN = the history does not tell.
+        Columns in the order of ``names``: the features, and those of the classifier again as they
+        would be if the rival place were home; NaN = the history does not tell.
     place : ndarray of int32, shape (d,)
         The inferred place the device belongs to; 0 = home, -1 = none.
     last_home_at : ndarray of int64, shape (d,)
@@ -58,23 +60,24 @@ class Features:
     place: npt.NDArray[np.int32]
     last_home_at: npt.NDArray[np.int64]
     as_of: int
-    names: tuple[str, ...] = FEATURE_NAMES
+    names: tuple[str, ...] = COLUMN_NAMES
 
     def __len__(self) -> int:
         return len(self.device_id)
 
     def __repr__(self) -> str:
-        return f"Features({len(self):,} devices x {len(self.names)} features)"
+        return f"Features({len(self):,} devices x {len(FEATURE_NAMES)} features)"
 
     def column(self, name: str) -> npt.NDArray[np.float64]:
         """Values of one feature, shape (d,)."""
         return self.values[:, self.names.index(name)]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the table as a DataFrame: ids, ``as_of``, place and one column a feature."""
+        """Return a DataFrame: ids, ``as_of``, place and the features at the inferred home."""
         import pandas as pd
 
-        frame = pd.DataFrame(self.values, columns=list(self.names))
+        features = len(FEATURE_NAMES)
+        frame = pd.DataFrame(self.values[:, :features], columns=list(self.names[:features]))
         head = pd.DataFrame(
             {
                 "account_id": self.account_id.to_pandas(),
@@ -235,7 +238,7 @@ def build_features(
     cut = enriched.sessions
     columns = _columns(enriched)
     devices = cut.n_devices
-    values = np.empty((devices, len(FEATURE_NAMES)))
+    values = np.empty((devices, len(COLUMN_NAMES)))
     place = np.empty(devices, np.int32)
     last_home_at = np.empty(devices, np.int64)
     threads = min(_threads(), max(1, len(cut) // 20_000))
@@ -284,7 +287,7 @@ def _infer(
     enriched, moment = _in_window(sessions, statistics, as_of, config or FeatureConfig())
     cut = enriched.sessions
     place = np.empty(len(cut), np.int32)
-    evidence = np.empty((len(cut), 10))
+    evidence = np.empty((len(cut), 10 + len(TERMS)))
     start = np.empty(cut.n_accounts + 1, np.int64)
     count = place_sessions(
         _columns(enriched),

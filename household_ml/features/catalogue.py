@@ -3,7 +3,8 @@
 A feature describes one device of one account at ``as_of``. ``monotone`` is the sign of its
 constraint on ``household_probability``: +1 where more of it may only speak for the household,
 -1 where it may only speak against, 0 where it is context. NaN means that the history does not
-tell. Ideas after the winning entries of the ICDM 2015 cross-device contest and after Metwally
+tell. Where the account's home is in doubt, the features are built twice, for the home and for the
+rival place. Ideas after the winning entries of the ICDM 2015 cross-device contest and after Metwally
 and Paduano, KDD 2011; each is named in ``meaning`` by what it measures.
 """
 
@@ -12,7 +13,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CAP_DAYS", "FEATURES", "FEATURE_NAMES", "GROUPS", "MONOTONE", "Feature"]
+from household_ml.schema import RIVAL
+
+__all__ = [
+    "CAP_DAYS",
+    "COLUMN_NAMES",
+    "FEATURES",
+    "FEATURE_NAMES",
+    "GROUPS",
+    "MONOTONE",
+    "Feature",
+]
 
 Group = Literal[
     "home_presence",
@@ -27,6 +38,7 @@ Group = Literal[
     "activity",
     "device",
     "account",
+    "home",
     "rule",
 ]
 
@@ -43,6 +55,7 @@ GROUPS: tuple[Group, ...] = (
     "activity",
     "device",
     "account",
+    "home",
     "rule",
 )
 
@@ -59,7 +72,7 @@ class Feature:
     name : str
         Column of the feature table.
     unit : str
-        ``share``, ``days``, ``count``, ``log1p count``, ``flag`` or ``ratio`` or ``log ratio``.
+        ``share``, ``days``, ``count``, ``log1p count``, ``flag`` or ``ratio``.
     low, high : float
         Range of its values.
     monotone : {-1, 0, 1}
@@ -108,11 +121,6 @@ def _ratio(
     name: str, high: float, monotone: Literal[-1, 0, 1], group: Group, meaning: str
 ) -> Feature:
     return Feature(name, "ratio", 0.0, high, monotone, group, meaning)
-
-
-def _contest(name: str, meaning: str) -> Feature:
-    meaning = f"{meaning}: home against the place next to it in claim"
-    return Feature(name, "log ratio", -12.0, 12.0, 0, "account", meaning)
 
 
 FEATURES: tuple[Feature, ...] = (
@@ -225,9 +233,6 @@ FEATURES: tuple[Feature, ...] = (
     _count("second_devices", 0, "second_place", "other devices used there"),
     _flag("second_fixed", -1, "second_place", "whether a fixed device is used there"),
     _ratio(
-        "second_claim", 1.0, -1, "second_place", "claim of that place against the claim of home"
-    ),
-    _ratio(
         "second_concurrency", 1000.0, 0, "second_place", "accounts that hold its address at once"
     ),
     _flag("second_same_operator", 0, "second_place", "whether it is on an operator of home"),
@@ -305,8 +310,6 @@ FEATURES: tuple[Feature, ...] = (
     _share("night_share", 0, "activity", "of sessions, those in the evening or night"),
     _count("account_devices", 0, "account", "devices of the account"),
     _count("account_places", 0, "account", "places used on three days or more"),
-    _share("home_claim", 0, "account", "claim of home among all places"),
-    _share("home_margin", 0, "account", "claim of the next place against home's"),
     _count("home_devices", 0, "account", "devices used at home"),
     _count("home_fixed_devices", 0, "account", "of these, fixed ones"),
     _count("account_home_days", 0, "account", "days on which home was used"),
@@ -351,23 +354,19 @@ FEATURES: tuple[Feature, ...] = (
         "profile",
         "of other devices' sessions on its profiles, those at its second place",
     ),
-    _contest("rival_days", "days of use"),
-    _contest("rival_nights", "nights of use"),
-    _contest("rival_sessions", "sessions"),
-    _contest("rival_minutes", "watched time"),
-    _contest("rival_devices", "devices used there"),
-    _contest("rival_residents", "devices used nowhere more"),
-    _contest("rival_fixed_devices", "fixed devices"),
-    _contest("rival_profiles", "profiles used nowhere more"),
-    _contest("rival_tenure", "days from first to last use"),
-    _contest("rival_after", "days from its first use to that of the rival place, signed"),
-    _contest("rival_idle", "days from the last use of the rival place to its own, signed"),
     _share(
-        "home_confidence",
+        "home_claim",
         0,
-        "account",
-        "probability that the inferred home is the account's, from how it stands against the "
-        "rival place",
+        "home",
+        "probability that the inferred home is the account's; unknown where there is no place",
+        model=False,
+    ),
+    _share(
+        "rival_claim",
+        0,
+        "home",
+        "probability that the place next to it in claim is",
+        model=False,
     ),
     _flag(
         "last_address_differs_from_main",
@@ -420,6 +419,12 @@ FEATURES: tuple[Feature, ...] = (
 )
 
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)
+
+#: Columns of the feature table: every feature, and again those that the classifier sees, as they
+#: would be if the rival place were home; unknown where that is out of the question.
+COLUMN_NAMES: tuple[str, ...] = FEATURE_NAMES + tuple(
+    RIVAL + feature.name for feature in FEATURES if feature.model
+)
 
 #: Constraint of each feature, in the order of the catalogue.
 MONOTONE: tuple[int, ...] = tuple(feature.monotone for feature in FEATURES)

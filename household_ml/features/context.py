@@ -9,7 +9,6 @@ from household_ml.compiling import compiled
 from household_ml.features import columns as c
 from household_ml.features.catalogue import CAP_DAYS
 from household_ml.features.history import Columns, History
-from household_ml.features.standing import lived_in
 
 __all__ = ["fill_context", "fill_rules"]
 
@@ -47,6 +46,10 @@ def fill_context(
             tenure += columns.tenure_days[begin + i, 3]
             networks += columns.networks[begin + i, 3]
     has_home = places.claim.size > 0
+    lived_in = 0
+    for p in range(places.claim.size):
+        if places.days[p] >= 3:
+            lived_in += 1
     for d in range(devices):
         size = history.device_start[d + 1] - history.device_start[d]
         larger = 0
@@ -63,12 +66,10 @@ def fill_context(
             row[c.IS_TABLET] = 1.0 if kind == 5 else 0.0
             row[c.IS_COMPUTER] = 1.0 if kind == 6 else 0.0
         row[c.ACCOUNT_DEVICES] = np.log1p(devices)
-        row[c.ACCOUNT_PLACES] = np.log1p(lived_in(history))
+        row[c.ACCOUNT_PLACES] = np.log1p(lived_in)
         row[c.ACCOUNT_SPAN_DAYS] = (history.as_of - history.time[0]) / _DAY
-        row[c.HOME_CLAIM] = places.claim[0] if has_home else 0.0
         row[c.HOME_IDLE_DAYS] = CAP_DAYS
         if has_home:
-            row[c.HOME_MARGIN] = places.claim[1] / places.claim[0] if places.claim.size > 1 else 0.0
             row[c.HOME_DEVICES] = np.log1p(places.devices[0])
             row[c.HOME_FIXED_DEVICES] = np.log1p(places.fixed_devices[0])
             row[c.ACCOUNT_HOME_DAYS] = np.log1p(places.days[0])

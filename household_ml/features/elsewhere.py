@@ -90,7 +90,6 @@ def _fill_second(
     out: npt.NDArray[np.float64],
 ) -> None:
     n = rows.size
-    places = history.places
     sessions = nights = second_nights = active = weekend = recent = second_recent = 0
     day = np.int64(_NEVER)
     run_start = np.int64(-1)
@@ -137,8 +136,6 @@ def _fill_second(
     out[c.SECOND_AFTER_DAYS] = (first - history.time[rows[0]]) / _DAY
     out[c.SECOND_CONCURRENCY] = concurrency
     out[c.HOME_AGAINST_SECOND] = days[0] / (days[0] + days[second])
-    if places.claim[0] > 0:
-        out[c.SECOND_CLAIM] = places.claim[second] / places.claim[0]
     _fill_parallel(history, rows, second, days[second], d, out)
     others = fixed = 0
     seen = np.zeros(history.device_start.size - 1, np.bool_)
@@ -256,7 +253,6 @@ def _fill_home_against_none(days: int, out: npt.NDArray[np.float64]) -> None:
     out[c.DAYS_SINCE_SECOND] = CAP_DAYS
     out[c.SECOND_DEVICES] = 0.0
     out[c.SECOND_FIXED] = 0.0
-    out[c.SECOND_CLAIM] = 0.0
     if days > 0:
         out[c.HOME_AGAINST_SECOND] = 1.0
 

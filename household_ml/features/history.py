@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from household_ml.compiling import compiled
-from household_ml.features.homes import Places, weigh_places
+from household_ml.features.homes import Places, Use, weigh_places
 from household_ml.features.lines import join_lines, join_places
 from household_ml.features.nodes import Nodes, index_nodes, summarise_nodes
 
@@ -147,7 +147,10 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
     )
     line = join_lines(time, node, nodes, device_rows, device_start, fixed)
     root = join_places(time, node, nodes, line, device_rows, device_start, fixed)
-    node_place, places = weigh_places(time, day, night, device, fixed, node, root, as_of // _MICRO)
+    profile = columns.profile[begin:end]
+    played = np.where(minutes >= 0, minutes, UNKNOWN_MINUTES)
+    use = Use(time, day, hour, night, fixed, played, profile, device_rows, device_start)
+    node_place, places = weigh_places(use, node, root)
     session_kind = np.empty(n, np.int8)
     place = np.empty(n, np.int32)
     for i in range(n):
@@ -171,3 +174,66 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
         node_place,
         places,
     )
+
+
+@compiled
+def with_rival_as_home(history: History) -> History:
+    """Take the place next to home in claim for home, and home for the next.
+
+    Parameters
+    ----------
+    history : History
+        An account with two places or more.
+
+    Returns
+    -------
+    History
+        The same sessions, with places 0 and 1 exchanged.
+    """
+    places = history.places
+    return History(
+        history.as_of,
+        history.time,
+        history.day,
+        history.hour,
+        history.night,
+        history.device,
+        history.fixed,
+        history.minutes,
+        history.node,
+        history.kind,
+        _exchanged(history.place),
+        history.device_rows,
+        history.device_start,
+        history.nodes,
+        _exchanged(history.node_place),
+        Places(
+            _second_first(places.claim),
+            _second_first(places.residents),
+            _second_first(places.devices),
+            _second_first(places.fixed_devices),
+            _second_first(places.sessions),
+            _second_first(places.days),
+            _second_first(places.nights),
+            _second_first(places.networks),
+            _second_first(places.first),
+            _second_first(places.last),
+            places.terms,
+        ),
+    )
+
+
+@compiled
+def _exchanged(place: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    out = place.copy()
+    for i in range(out.size):
+        if 0 <= out[i] <= 1:
+            out[i] = 1 - out[i]
+    return out
+
+
+@compiled
+def _second_first(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    out = values.copy()
+    out[0], out[1] = values[1], values[0]
+    return out

@@ -1,7 +1,13 @@
-"""What speaks for each place of an account, and which one is home."""
+"""What speaks for each place of an account, and which one is home.
+
+Nothing in a history says which place the account belongs to. Where several are lived in, what
+speaks for each is weighed: for how long it is used, by whom, whose profiles, and who visits whom.
+The weights come from places whose truth is known, and what they give is a probability.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -9,18 +15,40 @@ import numpy.typing as npt
 
 from household_ml.compiling import compiled
 
-__all__ = ["Places", "weigh_places"]
+__all__ = ["CONSTANT", "TERMS", "WEIGHTS", "Places", "Use", "weigh_places"]
 
-_DAY = 86400
-#: A day of use counts half as much for the claim when it lies this long before ``as_of``.
-_HALF_LIFE_DAYS = 45.0
+#: Terms of the claim of a place, in the order of :data:`WEIGHTS`. Counts enter as log(1 + count).
+TERMS: tuple[str, ...] = (
+    "weekend days",
+    "minutes",
+    "days on which no other place was used",
+    "share of its sessions on working days from 9 to 17",
+    "residents: devices used nowhere more",
+    "their days there",
+    "their days elsewhere",
+    "visitors: devices used more at another place",
+    "profiles used nowhere more",
+    "mean over its sessions of the share of their profile's sessions that were there",
+)
+
+#: Weight of each term, and the constant: conditional logistic regression over the places of an
+#: account, and none of them, on the true homes of simulated worlds (simulated truth, [D];
+#: ``tests/truth/fit_claims.py`` fits them). More use of a place never lowers its own claim: the
+#: weights of days, minutes and residents are not negative.
+WEIGHTS: tuple[float, ...] = (0.37, 0.48, 0.74, -1.05, 0.82, 0.48, 0.3, 1.25, 1.85, -1.37)
+CONSTANT = -2.28
+
+#: Stands for the share of a profile's sessions where no profile is known.
+_NO_PROFILE = 0.5
 
 
 class Places(NamedTuple):
     """Places of one account, strongest claim first: place 0 is home. Arrays of shape (p,).
 
-    ``claim`` sums to 1 where there is any place. ``residents`` are devices that are used nowhere
-    more than there. A day or night counts once however often the place was used on it.
+    ``claim`` is the probability that the place is the account's home; the claims add up to less
+    than 1, since home may be none of them. ``residents`` are devices that are used nowhere more
+    than there. A day or night counts once however often the place was used on it. ``terms``, of
+    shape (p, t), are those of the claim.
     """
 
     claim: npt.NDArray[np.float64]
@@ -33,40 +61,205 @@ class Places(NamedTuple):
     networks: npt.NDArray[np.int32]
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
+    terms: npt.NDArray[np.float64]
+
+
+class Use(NamedTuple):
+    """Sessions of one account, in order of time, as the claims of places need them, shape (n,).
+
+    ``time`` in seconds; ``day`` and ``hour`` are local, ``night`` marks evening and night;
+    ``fixed`` is of the device; ``minutes`` was watched; ``profile`` is -1 where unknown.
+    ``device_rows`` and ``device_start`` give the sessions of each device, in order of time.
+    """
+
+    time: npt.NDArray[np.int64]
+    day: npt.NDArray[np.int64]
+    hour: npt.NDArray[np.int8]
+    night: npt.NDArray[np.bool_]
+    fixed: npt.NDArray[np.bool_]
+    minutes: npt.NDArray[np.float64]
+    profile: npt.NDArray[np.int32]
+    device_rows: npt.NDArray[np.int32]
+    device_start: npt.NDArray[np.int32]
+
+
+@compiled
+def _number(root: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], int]:
+    """Number of each node's place, -1 for none, and how many there are."""
+    number = np.full(root.size, -1, np.int32)
+    count = 0
+    for u in range(root.size):
+        if root[u] == u:
+            number[u] = count
+            count += 1
+    for u in range(root.size):
+        if root[u] >= 0:
+            number[u] = number[root[u]]
+    return number, count
+
+
+@compiled
+def _count_by_day(use: Use, place: npt.NDArray[np.int32], count: npt.NDArray[np.float64]) -> None:
+    """Days, nights, weekend days, minutes, days alone, sessions in working hours."""
+    p = count.shape[0]
+    never = -(10**9)
+    last_day = np.full(p, never, np.int64)
+    last_night = np.full(p, never, np.int64)
+    today = np.int64(never)
+    here = -1
+    alone = False
+    for i in range(use.time.size):
+        q = place[i]
+        if q < 0:
+            continue
+        day = use.day[i]
+        # 1 January 1970 was a Thursday.
+        weekend = (day + 3) % 7 >= 5
+        count[q, 3] += use.minutes[i]
+        if not weekend and 9 <= use.hour[i] < 17:
+            count[q, 5] += 1
+        if day != last_day[q]:
+            last_day[q] = day
+            count[q, 0] += 1
+            if weekend:
+                count[q, 2] += 1
+        if use.night[i] and day != last_night[q]:
+            last_night[q] = day
+            count[q, 1] += 1
+        if day != today:
+            if alone:
+                count[here, 4] += 1
+            today, here, alone = day, q, True
+        elif q != here:
+            alone = False
+    if alone:
+        count[here, 4] += 1
+
+
+@compiled
+def _count_devices(use: Use, place: npt.NDArray[np.int32], count: npt.NDArray[np.float64]) -> None:
+    """Devices, fixed ones, residents, their days there and elsewhere, visitors."""
+    p = count.shape[0]
+    sessions = np.zeros(p, np.int64)
+    days = np.zeros(p, np.int64)
+    last_day = np.full(p, -(10**9), np.int64)
+    touched = np.empty(p, np.int32)
+    for d in range(use.device_start.size - 1):
+        places = 0
+        total = np.int64(0)
+        for position in range(use.device_start[d], use.device_start[d + 1]):
+            i = use.device_rows[position]
+            q = place[i]
+            if q < 0:
+                continue
+            if sessions[q] == 0:
+                touched[places] = q
+                places += 1
+            sessions[q] += 1
+            if use.day[i] != last_day[q]:
+                last_day[q] = use.day[i]
+                days[q] += 1
+                total += 1
+        main = -1
+        for t in range(places):
+            q = touched[t]
+            if main < 0 or (sessions[q], days[q]) > (sessions[main], days[main]):
+                main = q
+        for t in range(places):
+            q = touched[t]
+            if sessions[q] >= 2:
+                count[q, 0] += 1
+                if use.fixed[use.device_rows[use.device_start[d]]]:
+                    count[q, 1] += 1
+            if q == main:
+                count[q, 2] += 1
+                count[q, 3] += days[q]
+                count[q, 4] += total - days[q]
+            else:
+                count[q, 5] += 1
+        for t in range(places):
+            q = touched[t]
+            sessions[q] = 0
+            days[q] = 0
+            last_day[q] = -(10**9)
+
+
+@compiled
+def _count_profiles(use: Use, place: npt.NDArray[np.int32], count: npt.NDArray[np.float64]) -> None:
+    """Profiles used nowhere more, and how much of the use of its profiles was there."""
+    p = count.shape[0]
+    pair = np.empty(use.time.size, np.int64)
+    pairs = 0
+    for i in range(use.time.size):
+        if place[i] >= 0 and use.profile[i] >= 0:
+            pair[pairs] = np.int64(use.profile[i]) * p + place[i]
+            pairs += 1
+    count[:, 1] = _NO_PROFILE
+    if pairs == 0:
+        return
+    count[:, 1] = 0.0
+    used = np.sort(pair[:pairs])
+    here = np.zeros(p)
+    begin = 0
+    while begin < pairs:
+        profile = used[begin] // p
+        stop = begin
+        while stop < pairs and used[stop] // p == profile:
+            stop += 1
+        total = np.float64(stop - begin)
+        most = 0
+        main = -1
+        first = begin
+        for rank in range(begin + 1, stop + 1):
+            if rank == stop or used[rank] != used[first]:
+                q = used[first] % p
+                size = rank - first
+                count[q, 1] += size * size / total
+                here[q] += size
+                if size > most:
+                    most = size
+                    main = q
+                first = rank
+        count[main, 0] += 1
+        begin = stop
+    for q in range(p):
+        count[q, 1] = count[q, 1] / here[q] if here[q] > 0 else _NO_PROFILE
+
+
+@compiled
+def _claims(terms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Probability of each place to be home, beside the one that none is."""
+    p = terms.shape[0]
+    odds = np.empty(p)
+    top = 0.0
+    for q in range(p):
+        odds[q] = CONSTANT
+        for t in range(terms.shape[1]):
+            odds[q] += WEIGHTS[t] * terms[q, t]
+        top = max(top, odds[q])
+    total = math.exp(-top)
+    for q in range(p):
+        odds[q] = math.exp(odds[q] - top)
+        total += odds[q]
+    return odds / total
 
 
 @compiled
 def weigh_places(
-    time: npt.NDArray[np.int64],
-    day: npt.NDArray[np.int64],
-    night: npt.NDArray[np.bool_],
-    device: npt.NDArray[np.int32],
-    fixed: npt.NDArray[np.bool_],
+    use: Use,
     node: npt.NDArray[np.int32],
     root: npt.NDArray[np.int32],
-    as_of: int,
 ) -> tuple[npt.NDArray[np.int32], Places]:
     """Weigh the places of one account and number them by their claim to be home.
 
-    The claim of a place is its days of use, recent ones more, times the weight of who uses it:
-    several devices, and fixed ones above all.
-
     Parameters
     ----------
-    time, day : ndarray of int64, shape (n,)
-        Start of each session in seconds, and its local day.
-    night : ndarray of bool, shape (n,)
-        Whether it falls in the evening or night.
-    device : ndarray of int32, shape (n,)
-        Device of each session.
-    fixed : ndarray of bool, shape (n,)
-        Whether that device stays where it is plugged in.
+    use : Use
+        The sessions, shape (n,).
     node : ndarray of int32, shape (n,)
         Node of each session.
     root : ndarray of int32, shape (k,)
         Root of each node's place, -1 for none.
-    as_of : int
-        Seconds since the epoch.
 
     Returns
     -------
@@ -75,95 +268,58 @@ def weigh_places(
     places : Places
         The evidence for each place.
     """
-    k = root.size
-    number = np.full(k, -1, np.int32)
-    p = 0
-    for u in range(k):
-        if root[u] == u:
-            number[u] = p
-            p += 1
-    residents = np.zeros(p, np.int32)
-    devices = np.zeros(p, np.int32)
-    fixed_devices = np.zeros(p, np.int32)
+    number, p = _number(root)
+    n = use.time.size
+    place = np.empty(n, np.int32)
     sessions = np.zeros(p, np.int32)
-    days = np.zeros(p, np.int32)
-    nights = np.zeros(p, np.int32)
-    networks = np.zeros(p, np.int32)
-    weight = np.zeros(p)
     first = np.zeros(p, np.int64)
     last = np.zeros(p, np.int64)
-    last_day = np.full(p, -(10**9), np.int64)
-    last_night = np.full(p, -(10**9), np.int64)
-    for u in range(k):
-        if root[u] >= 0:
-            networks[number[root[u]]] += 1
-    n = time.size
-    pair = np.empty(n, np.int64)
-    pairs = 0
-    many = device.max() + 1 if n > 0 else 1
-    most = np.zeros(many, np.int64)
-    main = np.full(many, -1, np.int64)
+    networks = np.zeros(p, np.int32)
+    for u in range(root.size):
+        if number[u] >= 0:
+            networks[number[u]] += 1
     for i in range(n):
-        r = root[node[i]]
-        if r < 0:
-            continue
-        q = number[r]
-        if sessions[q] == 0:
-            first[q] = time[i]
-        sessions[q] += 1
-        last[q] = time[i]
-        if day[i] != last_day[q]:
-            last_day[q] = day[i]
-            days[q] += 1
-            weight[q] += 0.5 ** ((as_of - time[i]) / (_HALF_LIFE_DAYS * _DAY))
-        if night[i] and day[i] != last_night[q]:
-            last_night[q] = day[i]
-            nights[q] += 1
-        pair[pairs] = (np.int64(q) * many + device[i]) * 2 + fixed[i]
-        pairs += 1
-    used = np.sort(pair[:pairs])
-    begin = 0
-    for rank in range(1, pairs + 1):
-        if rank == pairs or used[rank] != used[begin]:
-            q = used[begin] // 2 // many
-            d = used[begin] // 2 % many
-            if rank - begin > most[d] or (rank - begin == most[d] and days[q] > days[main[d]]):
-                most[d] = rank - begin
-                main[d] = q
-            if rank - begin >= 2:
-                devices[q] += 1
-                fixed_devices[q] += used[begin] % 2
-            begin = rank
-    for d in range(many):
-        if main[d] >= 0:
-            residents[main[d]] += 1
-    claim = np.empty(p)
-    for q in range(p):
-        claim[q] = (
-            weight[q]
-            * (1.0 + 0.35 * min(np.float64(devices[q]), 6.0))
-            * (1.0 + 0.25 * min(np.float64(fixed_devices[q]), 2.0))
-        )
+        q = number[node[i]]
+        place[i] = q
+        if q >= 0:
+            if sessions[q] == 0:
+                first[q] = use.time[i]
+            sessions[q] += 1
+            last[q] = use.time[i]
+    by_day = np.zeros((p, 6))
+    by_device = np.zeros((p, 6))
+    by_profile = np.zeros((p, 2))
+    terms = np.zeros((p, len(TERMS)))
+    if p > 0:
+        _count_by_day(use, place, by_day)
+        _count_devices(use, place, by_device)
+        _count_profiles(use, place, by_profile)
+        for q in range(p):
+            for t in range(3):
+                terms[q, t] = math.log1p(by_day[q, 2 + t])
+            terms[q, 3] = by_day[q, 5] / sessions[q]
+            for t in range(4, 8):
+                terms[q, t] = math.log1p(by_device[q, t - 2])
+            terms[q, 8] = math.log1p(by_profile[q, 0])
+            terms[q, 9] = by_profile[q, 1]
+    claim = _claims(terms)
     order = np.argsort(-claim, kind="mergesort")
     rank_of = np.empty(p, np.int32)
     for rank in range(p):
         rank_of[order[rank]] = rank
-    place = np.full(k, -1, np.int32)
-    for u in range(k):
-        if root[u] >= 0:
-            place[u] = rank_of[number[root[u]]]
-    total = claim.sum()
-    if total > 0:
-        claim = claim / total
-    return place, Places(
+    for u in range(root.size):
+        if number[u] >= 0:
+            number[u] = rank_of[number[u]]
+    return number, Places(
         claim[order],
-        residents[order],
-        devices[order],
-        fixed_devices[order],
+        by_device[order, 2].astype(np.int32),
+        by_device[order, 0].astype(np.int32),
+        by_device[order, 1].astype(np.int32),
         sessions[order],
-        days[order],
-        nights[order],
+        by_day[order, 0].astype(np.int32),
+        by_day[order, 1].astype(np.int32),
         networks[order],
         first[order],
         last[order],
+        terms[order],
     )

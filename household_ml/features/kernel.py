@@ -10,16 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from household_ml.compiling import compiled
+from household_ml.features import columns as c
+from household_ml.features.catalogue import FEATURE_NAMES
 from household_ml.features.colocation import fill_colocation, find_anchors
 from household_ml.features.company import fill_company, find_company
 from household_ml.features.context import fill_context, fill_rules
 from household_ml.features.elsewhere import fill_elsewhere
-from household_ml.features.history import Columns, read_history
+from household_ml.features.history import Columns, History, read_history, with_rival_as_home
 from household_ml.features.presence import fill_presence
-from household_ml.features.standing import fill_standing, find_standing
 from household_ml.features.ties import has_ties, settle_ties, take_rows
 
-__all__ = ["place_sessions", "score_columns"]
+__all__ = ["DOUBT", "place_sessions", "score_columns"]
+
+#: Claim from which the place next to home is taken for a possible home. Below it, being right for
+#: once would move a probability by no more than this.
+DOUBT = 0.02
+
+_FEATURES = len(FEATURE_NAMES)
 
 
 @compiled
@@ -47,7 +54,8 @@ def score_columns(
     as_of : int
         Microseconds since the epoch.
     values : ndarray of float64, shape (d, f)
-        Filled with features.
+        Filled with the columns of
+        :data:`~household_ml.features.catalogue.COLUMN_NAMES`.
     device_place : ndarray of int32, shape (d,)
         Filled with the place each device belongs to, 0 = home, -1 = none.
     last_home_at : ndarray of int64, shape (d,)
@@ -78,28 +86,35 @@ def _score_account(
 ) -> None:
     devices = device_place.size
     history = read_history(columns, first, stop, devices, as_of)
+    claim = history.places.claim
+    _fill_place(history.place, history.device_rows, history.device_start, claim.size, device_place)
+    out[:] = np.nan
+    fill_rules(history, out)
+    doubt = claim.size > 1 and claim[1] >= DOUBT
+    # One call in a loop, not two: the features are compiled into the machine code once.
+    for rival in range(2 if doubt else 1):
+        taken = with_rival_as_home(history) if rival == 1 else history
+        _fill(taken, columns, first, out[:, rival * _FEATURES :])
+    if claim.size > 0:
+        out[:, c.HOME_CLAIM] = claim[0]
+        out[:, c.RIVAL_CLAIM] = claim[1] if claim.size > 1 else 0.0
+    last_home_at[:] = np.iinfo(np.int64).min
+    for i in range(stop - first):
+        if history.place[i] == 0:
+            last_home_at[history.device[i]] = columns.started_at[first + i]
+
+
+@compiled
+def _fill(history: History, columns: Columns, first: int, out: npt.NDArray[np.float64]) -> None:
+    """Fill the features that the classifier sees, place 0 taken for home."""
     anchors = find_anchors(history)
     company = find_company(history, columns, first)
-    _fill_place(
-        history.place,
-        history.device_rows,
-        history.device_start,
-        history.places.claim.size,
-        device_place,
-    )
-    out[:] = np.nan
-    for d in range(devices):
+    for d in range(out.shape[0]):
         fill_presence(history, d, out[d])
         fill_colocation(history, anchors, d, out[d])
         fill_elsewhere(history, d, out[d])
         fill_company(history, columns, first, company, d, out[d])
     fill_context(history, columns, first, out)
-    fill_standing(history, find_standing(history, columns, first), out)
-    fill_rules(history, out)
-    last_home_at[:] = np.iinfo(np.int64).min
-    for i in range(stop - first):
-        if history.place[i] == 0:
-            last_home_at[history.device[i]] = columns.started_at[first + i]
 
 
 @compiled
@@ -144,9 +159,9 @@ def place_sessions(
         As in :func:`score_columns`.
     place : ndarray of int32, shape (n,)
         Filled with the place of each session, -1 for none.
-    evidence : ndarray of float64, shape (n, 10)
+    evidence : ndarray of float64, shape (n, 10 + t)
         Its first rows are filled, one a place: claim, devices, fixed devices, sessions, days,
-        nights, networks, first and last second of use, AS.
+        nights, networks, first and last second of use, AS, and the t terms of the claim.
     place_start : ndarray of int64, shape (a + 1,)
         Filled with where the places of each account begin.
 
@@ -202,6 +217,7 @@ def _place_account(
         row[7] = places.first[p]
         row[8] = places.last[p]
         row[9] = 0.0
+        row[10:] = places.terms[p]
     for i in range(stop - first):
         p = history.place[i]
         place[i] = p

@@ -18,12 +18,12 @@ import numpy.typing as npt
 from household_ml.errors import LabelsError, Problem
 from household_ml.modeling.calibration import Calibration, fit_calibration, sigmoid
 from household_ml.modeling.card import model_card
-from household_ml.modeling.classifier import ClassifierConfig, fit_classifier
+from household_ml.modeling.classifier import ClassifierConfig
 from household_ml.modeling.evaluation import evaluate_scores
+from household_ml.modeling.hypotheses import Hypotheses
 from household_ml.modeling.model import HouseholdModel
 from household_ml.modeling.thresholds import ThresholdConfig, choose_thresholds
-from household_ml.modeling.training import TrainingSet
-from household_ml.modeling.trees import Trees
+from household_ml.modeling.training import TrainingSet, fit_trees
 
 __all__ = ["AdaptationConfig", "adapt_model"]
 
@@ -115,15 +115,16 @@ def adapt_model(
             Problem("labels to adapt to must hold a device", "none", "Label some devices.")
         )
     own = dataset.take(usable)
-    known = model.log_odds(own.values)
+    known = Hypotheses.of(model.trees, own.values)
     fold = _folds(own, chosen.folds, seed)
-    fresh = _out_of_fold(own, fold, model.monotone, chosen.classifier, seed)
+    names = model.feature_names[: model.trees.features]
+    fresh = _out_of_fold(own, fold, names, model.monotone, chosen.classifier, seed)
     group = own.account if own.group is None else own.group
     candidates: dict[float, tuple[Floats, Floats]] = {}
-    untouched = model.calibration.log_odds(known)
+    untouched = model.calibration.log_odds(known.log_odds())
     losses = {"untouched": _losses(untouched, own)}
     for weight in (0.0, *chosen.weights) if fresh is not None else (0.0,):
-        blended = known if fresh is None else (1.0 - weight) * known + weight * fresh
+        blended = (known if fresh is None else known.blended(fresh, weight)).log_odds()
         adjusted = _recalibrated_out_of_fold(model.calibration, blended, own, fold, chosen.strength)
         candidates[weight] = (blended, adjusted)
         losses[f"{weight:g}"] = _losses(adjusted, own)
@@ -139,16 +140,15 @@ def adapt_model(
             _adjustment(model.calibration, blended, own, chosen.strength)
         )
     if own_weight > 0:
-        fitted = fit_classifier(
-            own.values,
-            own.y,
+        mine = fit_trees(
+            own,
+            names,
             weight=own.weight,
             monotone=model.monotone,
             seed=seed,
             config=chosen.classifier,
         )
-        mine = Trees.from_estimator(fitted).scaled(own_weight)
-        trees = model.trees.scaled(1.0 - own_weight).plus(mine)
+        trees = model.trees.scaled(1.0 - own_weight).plus(mine.scaled(own_weight))
     thresholds = choose_thresholds(
         blended,
         own.y,
@@ -210,26 +210,30 @@ def _folds(own: TrainingSet, folds: int, seed: int) -> Ints:
 def _out_of_fold(
     own: TrainingSet,
     fold: Ints,
+    names: tuple[str, ...],
     monotone: tuple[int, ...],
     config: ClassifierConfig,
     seed: int,
-) -> Floats | None:
-    """Log-odds of each device by own trees that have not seen its account; None when too few."""
-    found = np.empty(len(own))
+) -> Hypotheses | None:
+    """What own trees say that have not seen the device's account; None when too few."""
+    home, rival, prior = np.empty(len(own)), np.empty(len(own)), np.empty(len(own))
+    asked: Hypotheses | None = None
     for part in np.unique(fold):
         there = fold == part
         if np.unique(own.y[~there]).size < 2:
             return None
-        fitted = fit_classifier(
-            own.values[~there],
-            own.y[~there],
+        trees = fit_trees(
+            own.take(~there),
+            names,
             weight=None if own.weight is None else own.weight[~there],
             monotone=monotone,
             seed=seed,
             config=config,
         )
-        found[there] = Trees.from_estimator(fitted).log_odds(own.values[there])
-    return found
+        asked = Hypotheses.of(trees, own.values)
+        home[there], rival[there] = asked.home[there], asked.rival[there]
+        prior[there] = asked.prior
+    return None if asked is None else replace(asked, home=home, rival=rival, prior=prior)
 
 
 def _adjustment(

@@ -40,6 +40,7 @@ from household_ml.errors import (
     Problem,
 )
 from household_ml.modeling.calibration import Calibration, PrevalenceShift, adapt_to_prevalence
+from household_ml.modeling.hypotheses import CLAIMS, Hypotheses, columns_for
 from household_ml.modeling.thresholds import Thresholds
 from household_ml.modeling.trees import Trees
 
@@ -49,7 +50,7 @@ Floats = npt.NDArray[np.float64]
 
 #: What the folder says it is, and the version of its layout.
 FORMAT_NAME = "household-ml model"
-FORMAT = 1
+FORMAT = 2
 
 MANIFEST = "manifest.json"
 TREES = "trees.npz"
@@ -65,12 +66,13 @@ class HouseholdModel:
     ----------
     name, version : str
         How it is called.
-    feature_names : tuple of F str
-        Columns of the feature table it reads, in its order.
+    feature_names : tuple of K str
+        Columns of the feature table it reads, in its order: those of its trees; or, where home may
+        be in doubt, the K = 2 F + 2 of :mod:`~household_ml.modeling.hypotheses`.
     monotone : tuple of F int
-        Direction of each feature on the probability: -1, 0 or 1.
+        Direction of each feature of the trees on the probability: -1, 0 or 1.
     trees : Trees
-        Log-odds of ``household``.
+        Log-odds of ``household``, of F features, where home is right.
     calibration : Calibration
         Log-odds to probability.
     thresholds : Thresholds
@@ -102,15 +104,17 @@ class HouseholdModel:
 
     def __post_init__(self) -> None:
         features = self.trees.features
-        if len(self.feature_names) != features or len(self.monotone) != features:
+        names = tuple(self.feature_names)
+        fitting = names == columns_for(names[:features]) or len(names) == features
+        if not fitting or len(self.monotone) != features:
             raise ModelFormatError(
                 Problem(
-                    f"a model must name its {features} features and their directions",
+                    f"a model must name its columns and the directions of {features} features",
                     f"{len(self.feature_names)} names and {len(self.monotone)} directions",
                     "Train and save the model again.",
                 )
             )
-        if len(set(self.feature_names)) != features or not set(self.monotone) <= {-1, 0, 1}:
+        if len(set(names)) != len(names) or not set(self.monotone) <= {-1, 0, 1}:
             raise ModelFormatError(
                 Problem(
                     "feature names must be unique and directions -1, 0 or 1",
@@ -165,8 +169,8 @@ class HouseholdModel:
 
         Parameters
         ----------
-        values : float64 array of shape (D, F)
-            Features in the model's order; NaN = unknown.
+        values : float64 array of shape (D, K)
+            Columns in the model's order; NaN = unknown.
         threads : int, default=1
             Threads that share the rows; decides nothing but speed.
 
@@ -174,18 +178,31 @@ class HouseholdModel:
         -------
         float64 array of shape (D,)
         """
-        return self.trees.log_odds(values, threads=threads)
+        return Hypotheses.of(self.trees, values, threads=threads).log_odds()
 
     def probability(self, values: Floats, *, threads: int = 1) -> Floats:
         """Calibrated ``household_probability`` in [0, 1], shape (D,)."""
         return self.calibration.probability(self.log_odds(values, threads=threads))
 
     def contributions(self, values: Floats, *, threads: int = 1) -> Floats:
-        """Split :meth:`log_odds` into what each feature adds, shape (D, F).
+        """Split :meth:`log_odds` into what each feature adds, by :attr:`explained_names`.
 
-        ``trees.base + contributions.sum(axis=1)`` equals :meth:`log_odds` to rounding.
+        ``trees.base + contributions.sum(axis=1)`` equals :meth:`log_odds` to rounding. The last
+        column, where home may be in doubt, is what that doubt adds.
         """
-        return self.trees.contributions(values, threads=threads)
+        features = self.trees.features
+        found = self.trees.contributions(values[:, :features], threads=threads)
+        if values.shape[1] == features:
+            return found
+        asked = Hypotheses.of(self.trees, values, threads=threads)
+        return np.column_stack([found, asked.log_odds() - asked.home])
+
+    @property
+    def explained_names(self) -> tuple[str, ...]:
+        """What the columns of :meth:`contributions` stand for: features, then the doubt of home."""
+        features = self.trees.features
+        names = self.feature_names[:features]
+        return names if len(self.feature_names) == features else (*names, CLAIMS[0])
 
     def adapted_to(self, values: Floats) -> tuple[HouseholdModel, PrevalenceShift]:
         """Adapt to an unlabelled population with another share of households.

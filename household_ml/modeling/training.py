@@ -26,6 +26,13 @@ from household_ml.modeling.evaluation import (
     compare_scores,
     evaluate_scores,
 )
+from household_ml.modeling.hypotheses import (
+    CLAIMS,
+    Hypotheses,
+    believed_homes,
+    columns_for,
+    taken_as_home,
+)
 from household_ml.modeling.model import HouseholdModel
 from household_ml.modeling.splits import CALIBRATION, TEST, TRAIN, split_groups
 from household_ml.modeling.thresholds import ThresholdConfig, choose_thresholds
@@ -36,6 +43,7 @@ __all__ = [
     "TrainingSet",
     "evaluate_model",
     "fit_household_model",
+    "fit_trees",
     "leave_one_world_out",
     "split_training_set",
     "stack_worlds",
@@ -44,6 +52,9 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+
+#: Features by which a device may speak for a home, the first that there is.
+_SPOKEN_BY = ("home_share", "together_7d")
 
 _LIBRARIES = ("numpy", "scikit-learn", "scipy", "numba")
 
@@ -57,7 +68,8 @@ class TrainingSet:
     name : str
         Of the world, or of the customer's data.
     values : float64 array of shape (D, F)
-        Features; NaN = unknown.
+        Features; NaN = unknown. Where home may be in doubt, the 2 F + 2 columns of
+        :mod:`~household_ml.modeling.hypotheses`.
     y : float64 array of shape (D,)
         1 = household, 0 = outside, NaN = unlabelled.
     account : int64 array of shape (D,)
@@ -116,10 +128,11 @@ class TrainingSet:
     def problems(self, features: int) -> list[Problem]:
         """What keeps these devices from being used with this number of features."""
         found = []
-        if self.values.ndim != 2 or self.values.shape[1] != features:
+        widths = (features, 2 * features + len(CLAIMS))
+        if self.values.ndim != 2 or self.values.shape[1] not in widths:
             found.append(
                 Problem(
-                    f"values of {self.name} must have {features} columns",
+                    f"values of {self.name} must have {features} columns, or {widths[1]}",
                     str(self.values.shape),
                     "Give one column per feature name.",
                 )
@@ -256,17 +269,16 @@ def fit_household_model(
     weight = _weights(datasets, sides, balance=chosen.balance_worlds)
     train = usable & (side == TRAIN) & (weight > 0)
     _check_classes(together.y[train])
-    estimator = fit_classifier(
-        together.values[train],
-        together.y[train],
+    trees = fit_trees(
+        together.take(train),
+        names,
         weight=weight[train],
         monotone=monotone,
         seed=seed,
         config=chosen.classifier,
     )
-    trees = Trees.from_estimator(estimator)
     baselines = fit_baselines(
-        together.values[train], names, together.y[train], weight=weight[train]
+        together.values[train, : len(names)], names, together.y[train], weight=weight[train]
     )
     aside = usable & (side == CALIBRATION) & (weight > 0)
     if not aside.any():
@@ -277,7 +289,7 @@ def fit_household_model(
                 "Label more accounts.",
             )
         )
-    log_odds = trees.log_odds(together.values[aside])
+    log_odds = Hypotheses.of(trees, together.values[aside]).log_odds()
     calibration = fit_calibration(log_odds, together.y[aside], weight=weight[aside])
     unseen = _column(together.unseen, len(together), fill=False)
     thresholds = choose_thresholds(
@@ -291,7 +303,7 @@ def fit_household_model(
     model = HouseholdModel(
         name=name,
         version=version,
-        feature_names=names,
+        feature_names=names if _is_plain(together, names) else columns_for(names),
         monotone=tuple(int(sign) for sign in monotone),
         trees=trees,
         calibration=calibration,
@@ -319,12 +331,61 @@ def fit_household_model(
             "evaluation": evaluation.to_dict(),
             "comparison": comparison.to_dict(),
             "importance": {
-                names[index]: round(float(weights[index]), 6)
+                model.explained_names[index]: round(float(weights[index]), 6)
                 for index in np.argsort(-weights, kind="stable")
             },
         }
     measured = replace(model, metrics=metrics)
     return replace(measured, card=model_card(measured))
+
+
+def fit_trees(
+    dataset: TrainingSet,
+    names: Sequence[str],
+    *,
+    monotone: Sequence[int],
+    weight: Floats | None = None,
+    seed: int = 0,
+    config: ClassifierConfig | None = None,
+) -> Trees:
+    """Fit trees to labelled devices; where home is in doubt, as their accounts' labels place it.
+
+    Parameters
+    ----------
+    dataset : TrainingSet
+        Labelled devices, of values with F or 2 F + 2 columns. Devices of accounts whose labels
+        speak for neither possible home are not learnt from.
+    names : sequence of F str
+        Features of the trees.
+    monotone : sequence of F int
+        Direction of each on the probability.
+    weight : float64 array of shape (D,), optional
+        Weight of each device; 1 when left out.
+    seed : int, default=0
+        Of the trees.
+    config : ClassifierConfig, optional
+        Size of the trees.
+
+    Returns
+    -------
+    Trees
+    """
+    values, y = dataset.values, dataset.y
+    if not _is_plain(dataset, names):
+        home_share = next(list(names).index(name) for name in _SPOKEN_BY if name in names)
+        believed = believed_homes(values, y, dataset.account, home_share=home_share)
+        kept = believed >= 0
+        if np.unique(y[kept]).size == np.unique(y).size:
+            values, y = taken_as_home(values, believed)[kept], y[kept]
+            weight = None if weight is None else weight[kept]
+        else:
+            values = values[:, : len(names)]
+    fitted = fit_classifier(values, y, weight=weight, monotone=monotone, seed=seed, config=config)
+    return Trees.from_estimator(fitted)
+
+
+def _is_plain(dataset: TrainingSet, names: Sequence[str]) -> bool:
+    return int(dataset.values.shape[1]) == len(names)
 
 
 def evaluate_model(

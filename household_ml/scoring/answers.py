@@ -130,7 +130,7 @@ def answer(model: HouseholdModel, inputs: AnswerInputs) -> Answers:
         activity=inputs.evidence.device_sessions,
         slots=inputs.slots,
     )
-    groups = [_GROUPS[name] for name in model.feature_names]
+    groups = [_GROUPS[name] for name in model.explained_names]
     reasons = explain(
         model.contributions(inputs.values), groups, verdict, unseen, unsettled=held != call
     )

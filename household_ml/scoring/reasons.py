@@ -277,6 +277,19 @@ REASONS: Final[tuple[Reason, ...]] = (
             "Le compte est utilisé dans plusieurs lieux.",
         ),
     ),
+    *_pair(
+        "home",
+        (
+            "home_may_be_elsewhere",
+            "Another place of the account may be its home, and the device may belong there.",
+            "Un autre lieu du compte peut être son domicile, et l'appareil peut en relever.",
+        ),
+        (
+            "home_in_doubt",
+            "Which place is the account's home is not certain, so being there tells less.",
+            "Le domicile du compte n'est pas certain : y être utilisé en dit moins.",
+        ),
+    ),
 )
 
 _BY_CODE: Final = {reason.code: reason for reason in REASONS}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from household_ml.features import FEATURE_NAMES, NEVER, build_features
+from household_ml.features import COLUMN_NAMES, NEVER, build_features
 from household_ml.modeling.model import HouseholdModel
 from household_ml.networks import NetworkStatistics, enrich
 from household_ml.schema import SCORES
@@ -96,7 +96,7 @@ class HouseholdScorer:
     def __init__(self, model: HouseholdModel, snapshot: NetworkStatistics | None = None) -> None:
         self.model = model
         self.snapshot = snapshot
-        model.columns(FEATURE_NAMES)
+        model.columns(COLUMN_NAMES)
 
     @property
     def model_label(self) -> str:
@@ -127,7 +127,7 @@ class HouseholdScorer:
         with model_folder(model) as folder:
             beside = folder / SNAPSHOT
             snapshot = NetworkStatistics.load(beside) if beside.is_file() else None
-            return cls(HouseholdModel.load(folder, catalogue=FEATURE_NAMES), snapshot)
+            return cls(HouseholdModel.load(folder, catalogue=COLUMN_NAMES), snapshot)
 
     def score(
         self,

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from household_ml.errors import FormatError, LabelsError, Problem
 from household_ml.features import FEATURES, Features, build_features
+from household_ml.modeling.hypotheses import columns_for
 from household_ml.modeling.labels import AlignedLabels, align_labels
 from household_ml.modeling.splits import link_accounts
 from household_ml.modeling.training import TrainingSet
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LEARNT",
+    "LEARNT_COLUMNS",
     "LabelledDevices",
     "LabelledSessions",
     "find_table",
@@ -40,6 +42,9 @@ __all__ = [
 
 #: Features that the classifier sees; the others serve the rules.
 LEARNT: Final = tuple(feature for feature in FEATURES if feature.model)
+
+#: Columns of the feature table that a model reads.
+LEARNT_COLUMNS: Final = columns_for([feature.name for feature in LEARNT])
 
 #: What a simulation leaves beside its tables.
 _WORLD = "world.json"
@@ -198,7 +203,7 @@ def labelled_devices(
     used = enrich(known).statistics if statistics is None else statistics
     features = build_features(enrich(known, statistics=used), as_of=moment)
     labels = align_labels(features, data.labels)
-    columns = [features.names.index(feature.name) for feature in LEARNT]
+    columns = [features.names.index(name) for name in LEARNT_COLUMNS]
     learnt = TrainingSet(
         name=data.name,
         values=features.values[:, columns],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from household_ml.features import FEATURE_NAMES
+from household_ml.features import COLUMN_NAMES
 from household_ml.modeling.baselines import Baselines
 from household_ml.modeling.card import model_card
 from household_ml.modeling.evaluation import (
@@ -227,10 +227,10 @@ def _compared(
         ),
         ambiguous=np.concatenate([_marks(part) for part in learnt]),
     )
-    columns = model.columns(FEATURE_NAMES)
+    columns = model.columns(COLUMN_NAMES)
     scores = {
         "this model": -model.probability(together.values[:, columns]),
-        **_rules_of(model).scores(together.values, FEATURE_NAMES),
+        **_rules_of(model).scores(together.values, COLUMN_NAMES),
     }
     comparison = _compare(scores, together, config.replicates, seed)
     metrics = {**model.metrics, "comparison": comparison.to_dict()}

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from household_ml.features import FEATURE_NAMES, Feature
+from household_ml.features import COLUMN_NAMES, Feature
 from household_ml.modeling.baselines import Baselines
 from household_ml.modeling.card import model_card
 from household_ml.modeling.card_worlds import BY_KIND
@@ -24,6 +24,7 @@ from household_ml.modeling.evaluation import (
     compare_scores,
     evaluate_scores,
 )
+from household_ml.modeling.hypotheses import columns_for
 from household_ml.modeling.model import HouseholdModel
 from household_ml.modeling.splits import TEST, TRAIN
 from household_ml.modeling.training import (
@@ -32,7 +33,7 @@ from household_ml.modeling.training import (
     fit_household_model,
     stack_worlds,
 )
-from household_ml.serving.datasets import LEARNT
+from household_ml.serving.datasets import LEARNT, LEARNT_COLUMNS
 from household_ml.serving.sides import DividedDevices, fit_rules
 
 __all__ = ["fit_on_worlds", "fit_without", "measure_by_kind", "measure_left_out"]
@@ -80,7 +81,7 @@ def fit_on_worlds(
     from threadpoolctl import threadpool_limits
 
     chosen = config or TrainingConfig()
-    columns = [LEARNT.index(feature) for feature in features]
+    columns = [LEARNT_COLUMNS.index(name) for name in columns_for([each.name for each in features])]
     # sums of gradients depend, in the last digit, on how many threads share them
     with threadpool_limits(1):
         model = fit_household_model(
@@ -210,7 +211,7 @@ def measure_left_out(
 def _weighed(world: DividedDevices, columns: Sequence[int]) -> TrainingSet:
     """Training devices on which nothing is ever said weigh less; the others are what matters."""
     learnt = world.devices.learnt
-    if len(columns) < len(LEARNT):
+    if len(columns) < len(LEARNT_COLUMNS):
         learnt = replace(learnt, values=learnt.values[:, columns])
     if learnt.unseen is None:
         return learnt
@@ -231,7 +232,7 @@ def _measure(
 ) -> tuple[Evaluation, Comparison]:
     used = [index for index, rows in enumerate(chosen) if rows.any()]
     together = stack_worlds([_rows(worlds[at], kinds[at], chosen[at]) for at in used])
-    columns = model.columns(FEATURE_NAMES)
+    columns = model.columns(COLUMN_NAMES)
     probability = model.probability(together.values[:, columns])
     slices = {kind: column for kind, column in together.slices.items() if kind != "world"}
     evaluation = evaluate_scores(
@@ -249,7 +250,7 @@ def _measure(
     )
     rules = Baselines.from_dict(model.manifest["baselines"])
     comparison = compare_scores(
-        {"this model": -probability, **rules.scores(together.values, FEATURE_NAMES)},
+        {"this model": -probability, **rules.scores(together.values, COLUMN_NAMES)},
         together.y,
         together.account,
         ambiguous=together.ambiguous,
@@ -321,6 +322,6 @@ def _importance(
     )
     weights = np.abs(model.contributions(values)).mean(axis=0)
     return {
-        model.feature_names[index]: round(float(weights[index]), 6)
+        model.explained_names[index]: round(float(weights[index]), 6)
         for index in np.argsort(-weights, kind="stable")
     }

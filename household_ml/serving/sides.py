@@ -19,14 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from household_ml.errors import ParameterError, Problem
-from household_ml.features import FEATURE_NAMES, build_features
+from household_ml.features import COLUMN_NAMES, build_features
 from household_ml.modeling.baselines import Baselines, fit_baselines
 from household_ml.modeling.splits import CALIBRATION, TEST, TRAIN
 from household_ml.modeling.training import split_training_set
 from household_ml.networks import NetworkStatistics, enrich
 from household_ml.scoring.window import known_at
 from household_ml.serving.datasets import (
-    LEARNT,
+    LEARNT_COLUMNS,
     LabelledDevices,
     LabelledSessions,
     labelled_devices,
@@ -145,7 +145,7 @@ def divide(
         for account in np.flatnonzero(own & (met == 2)):
             built = build_features(known.take_accounts(np.array([account])), as_of=moment)
             values[owner == account] = built.values
-    columns = [FEATURE_NAMES.index(feature.name) for feature in LEARNT]
+    columns = [COLUMN_NAMES.index(name) for name in LEARNT_COLUMNS]
     learnt = replace(whole.learnt, values=values[:, columns])
     if meetings is not None:
         learnt = replace(learnt, slices={"statistics": np.array(MET, dtype=object)[met][owner]})
@@ -181,7 +181,7 @@ def fit_rules(parts: Sequence[DividedDevices]) -> Baselines:
     weight = np.concatenate(weights)
     return fit_baselines(
         np.concatenate(rows),
-        FEATURE_NAMES,
+        COLUMN_NAMES,
         np.concatenate(answers),
         weight=weight / weight.mean() if weight.size else weight,
     )

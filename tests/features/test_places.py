@@ -91,7 +91,7 @@ def test_the_place_used_most_lately_by_most_is_home() -> None:
     places = infer_places(sessions)
     assert places.place.tolist() == [0, 1]
     assert places.fixed_devices.tolist() == [2, 1]
-    assert places.claim.sum() == pytest.approx(1.0)
+    assert 0.0 < places.claim.sum() < 1.0
     assert places.claim.is_monotonic_decreasing
 
 

@@ -123,8 +123,8 @@ def test_a_foreign_folder(tmp_path, content):
 
 def test_another_format(saved):
     path = saved / "manifest.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(ModelFormatError, match=r"got format 2\. This version reads format 1"):
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(ModelFormatError, match=r"got format 3\. This version reads format 2"):
         HouseholdModel.load(saved)
 
 
@@ -190,7 +190,7 @@ def test_features_that_cannot_be_built_here(saved):
 def test_names_and_directions_must_fit_the_trees(model):
     from dataclasses import replace
 
-    with pytest.raises(ModelFormatError, match="must name its 3 features"):
+    with pytest.raises(ModelFormatError, match="must name its columns and the directions of 3"):
         replace(model, feature_names=("a", "b"))
     with pytest.raises(ModelFormatError, match="must be unique"):
         replace(model, feature_names=("a", "a", "b"))

@@ -17,7 +17,8 @@ from household_ml.errors import (
     NoSessionsError,
     ParameterError,
 )
-from household_ml.features import build_features
+from household_ml.features import FEATURES, build_features
+from household_ml.modeling.hypotheses import columns_for
 from household_ml.networks import enrich
 from household_ml.schema import SCORES, VERDICTS
 from household_ml.scoring import REASONS, HouseholdScorer, score_schema
@@ -74,7 +75,9 @@ def test_reasons_are_codes_of_the_table(scores: pa.Table) -> None:
 def test_reasons_add_up_to_the_log_odds(scorer: HouseholdScorer, sessions: pa.Table) -> None:
     features = build_features(read_sessions(sessions))
     values = features.values[:, scorer.model.columns(features.names)]
-    _, sums = group_sums(scorer.model.contributions(values), scorer._groups)
+    group = {feature.name: feature.group for feature in FEATURES}
+    groups = [group[name] for name in scorer.model.explained_names]
+    _, sums = group_sums(scorer.model.contributions(values), groups)
     told = scorer.model.trees.base + sums.sum(axis=1)
     np.testing.assert_allclose(told, scorer.model.log_odds(values), rtol=0, atol=1e-9)
 
@@ -189,6 +192,7 @@ def test_the_environment_names_the_model(
 def test_a_model_with_a_feature_that_cannot_be_built(scorer: HouseholdScorer) -> None:
     from dataclasses import replace
 
-    names = ("star_sign", *scorer.model.feature_names[1:])
+    trees = scorer.model.trees.features
+    names = columns_for(["star_sign", *scorer.model.feature_names[1:trees]])
     with pytest.raises(ModelFeaturesError, match="star_sign"):
         HouseholdScorer(replace(scorer.model, feature_names=names))

@@ -20,14 +20,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from independent_world import KINDS, make_world  # type: ignore[import-not-found, unused-ignore]
-
 from household_ml.modeling.distance import MODEL, Distance, measure_distance
 from household_ml.modeling.references import score_references
 from household_ml.modeling.truth import align_truth
 from household_ml.serving.datasets import labelled_devices, read_labelled
+from household_ml.simulation.second_hand import KINDS, make_world
 
 __all__ = ["judge", "write_world"]
 

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from independent_world import (  # type: ignore[import-not-found, unused-ignore]
-    AMBIGUOUS,
-    KINDS,
-    PREFIXES,
-    make_world,
-)
-from judge import judge, write_world  # type: ignore[import-not-found, unused-ignore]
 
-from household_ml.modeling.distance import MODEL, ORACLE, PLAIN
 from household_ml.schema import DEVICE_TYPES, SESSIONS, SITUATIONS
+from household_ml.simulation.second_hand import AMBIGUOUS, KINDS, PREFIXES, make_world
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -54,14 +46,12 @@ def test_the_same_seed_gives_the_same_world() -> None:
         pd.testing.assert_frame_equal(table, again[name])
 
 
-def test_any_scores_are_put_between_the_references(tmp_path: Path) -> None:
-    write_world(tmp_path / "fr", "fr", accounts=150, days=30, seed=5)
-    labels = pd.read_parquet(tmp_path / "fr" / "labels.parquet")
-    knowing = labels.assign(household_probability=labels["in_household"].astype(float))
-    found = judge(tmp_path / "fr", knowing, replicates=5)
-    assert found.recall[MODEL]["recall_at_0.001"].value == 1.0
-    assert found.covered[MODEL]["covered_at_0.01"].value > 1.0
-    blank = judge(tmp_path / "fr", knowing[:0], replicates=5)
-    assert blank.recall[MODEL]["recall_at_0.01"].value == 0.0
-    for name in (PLAIN, ORACLE):
-        assert blank.recall[name] == found.recall[name]
+def test_a_drawn_world_has_rates_of_its_own() -> None:
+    named = make_world("fr", accounts=30, days=20, seed=9)["sessions"]
+    drawn = make_world("fr~7", accounts=30, days=20, seed=9)["sessions"]
+    assert len(named) != len(drawn)
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ValueError, match="kind must be one of fr, us"):
+        make_world("atlantis", accounts=1, days=1, seed=1)
