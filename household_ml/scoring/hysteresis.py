@@ -1,18 +1,19 @@
 """How a verdict carries over from one scoring to the next, so that it does not flicker.
 
 A probability near a threshold crosses it to and fro. So, when the scores before are given, the
-thresholds only *call* for an answer, and a rule of two sentences decides what becomes of it:
+thresholds only *call* for an answer, and this decides what becomes of it:
 
-1. A device is called ``household``, or ``outside``, when every scoring of the last
-   :data:`HOUSEHOLD_DAYS`, or :data:`OUTSIDE_DAYS`, days called for it: to be acknowledged takes a
-   week, to be accused three.
-2. An answer is withdrawn, and the device ``undetermined``, when every scoring of the last
-   :data:`WITHDRAW_DAYS` days found the opposite likelier: a probability of one half or more of a
-   device that is ``outside``, of less of one of the ``household``.
+1. A device is called ``household`` when every scoring of the last :data:`HOUSEHOLD_DAYS` days
+   called for it.
+2. It is called ``outside`` when every scoring of the last :data:`OUTSIDE_DAYS` days called for it;
+   a device that was called ``household``, when those of the last :data:`OVERTURN_DAYS` did.
+3. ``outside`` is withdrawn, and the device ``undetermined``, when every scoring of the last
+   :data:`OVERTURN_DAYS` days found that it is more likely of the household than not.
 
-Else the verdict stands. So one odd day changes nothing; two scorings at least agree before a
+Else the verdict stands. To be acknowledged takes a week, to be accused three, and to be accused
+after being acknowledged six. So one odd day changes nothing; at least two scorings agree before a
 verdict changes; and a device that really leaves is called ``outside`` at the latest
-:data:`OUTSIDE_DAYS` days, and the time to the next scoring, after its probability has come under
+:data:`OVERTURN_DAYS` days, and the time to the next scoring, after its probability has come under
 the threshold for good.
 
 Where too little has been seen nothing is called, and to be ``outside`` needs evidence that still
@@ -41,8 +42,8 @@ __all__ = [
     "HOUSEHOLD_DAYS",
     "NO_TIME",
     "OUTSIDE_DAYS",
+    "OVERTURN_DAYS",
     "STANDING",
-    "WITHDRAW_DAYS",
     "Earlier",
     "Standing",
     "carry",
@@ -57,13 +58,12 @@ Codes = npt.NDArray[np.int8]
 HOUSEHOLD_DAYS: Final = 7
 
 #: ``outside`` must be called for during so many days. Chosen by ``household-ml stability``: with 14
-#: the verdicts of unchanged households change about once in 1,000 device-months, with 21 well below
-#: that, and every further week costs outside devices found.
+#: verdicts flip about twice as often, and every further week costs outside devices found.
 OUTSIDE_DAYS: Final = 21
 
-#: The opposite of an answer must be likelier during so many days for it to be withdrawn. Twice as
-#: long as the slower answer takes, since nothing is put in its place. [A]
-WITHDRAW_DAYS: Final = 42
+#: An answer must be spoken against during so many days for ``household`` to become ``outside`` and
+#: for ``outside`` to be withdrawn: twice as long as an accusation takes. [A]
+OVERTURN_DAYS: Final = 42
 
 #: Columns of a scores table that was scored with the one before, after those of the contract.
 STANDING: Final = (
@@ -78,7 +78,8 @@ STANDING: Final = (
         "doubted_since",
         "timestamp",
         False,
-        "first scoring in a row to find the opposite of the verdict likelier; null = not doubted",
+        "first scoring in a row to find a device that is outside likelier of the household; null = "
+        "not doubted",
     ),
 )
 
@@ -103,8 +104,8 @@ class Standing:
         First scoring in a row that called for one and the same other answer; :data:`NO_TIME` where
         the last did not.
     doubted_since : int64 array of shape (D,)
-        First scoring in a row that found the opposite likelier; :data:`NO_TIME` where the last did
-        not.
+        First scoring in a row that found a device that is outside likelier of the household;
+        :data:`NO_TIME` where the last did not.
     """
 
     verdict: Codes
@@ -155,20 +156,20 @@ def carry(call: Codes, probability: Floats, unseen: Bools, earlier: Earlier) -> 
 
     Examples
     --------
-    A device of the household that is called outside since 21 days, and one on its first day.
+    A device of the household that is called outside since 42 days, and one on its first day.
 
     >>> day = 86_400_000_000
     >>> before = Standing(
     ...     verdict=np.array([0, 0], dtype=np.int8),
     ...     verdict_since=np.array([0, 0]),
-    ...     called_since=np.array([9 * day, NO_TIME]),
-    ...     doubted_since=np.array([9 * day, NO_TIME]),
+    ...     called_since=np.array([0, NO_TIME]),
+    ...     doubted_since=np.array([NO_TIME, NO_TIME]),
     ... )
     >>> outside = np.array([3, 3], dtype=np.int8)
-    >>> earlier = Earlier(30 * day, np.array([True, True]), outside, before)
+    >>> earlier = Earlier(42 * day, np.array([True, True]), outside, before)
     >>> now = carry(outside, np.array([0.02, 0.02]), np.array([False, False]), earlier)
     >>> [Verdict(code).name for code in now.verdict], (now.called_since // day).tolist()[1]
-    (['OUTSIDE', 'HOUSEHOLD'], 30)
+    (['OUTSIDE', 'HOUSEHOLD'], 42)
     """
     moment, before = earlier.moment, earlier.standing
     held = np.where(earlier.known, before.verdict, np.int8(Verdict.UNDETERMINED))
@@ -178,14 +179,14 @@ def carry(call: Codes, probability: Floats, unseen: Bools, earlier: Earlier) -> 
     called = (call != Verdict.UNDETERMINED) & (call != held)
     goes_on = earlier.known & (earlier.call == call)
     called_since = _since(called, goes_on, before.called_since, moment)
-    likelier = (outside & (probability >= _EVEN)) | (inside & (probability < _EVEN))
-    doubted = likelier & (call != held)
+    doubted = outside & (probability >= _EVEN) & (call != Verdict.OUTSIDE)
     doubted_since = _since(doubted, earlier.known, before.doubted_since, moment)
 
-    days = np.where(call == Verdict.OUTSIDE, OUTSIDE_DAYS, HOUSEHOLD_DAYS)
+    accused = np.where(inside, OVERTURN_DAYS, OUTSIDE_DAYS)
+    days = np.where(call == Verdict.OUTSIDE, accused, HOUSEHOLD_DAYS)
     turned = called & _lasted(called_since, moment, days)
-    gone = doubted & _lasted(doubted_since, moment, np.int64(WITHDRAW_DAYS))
-    withdrawn = ~turned & (gone | (outside & unseen))
+    cleared = doubted & _lasted(doubted_since, moment, np.int64(OVERTURN_DAYS))
+    withdrawn = ~turned & (cleared | (outside & unseen))
     verdict = np.where(turned, call, np.where(withdrawn, np.int8(Verdict.UNDETERMINED), held))
     changed = turned | withdrawn
     return Standing(
