@@ -25,7 +25,7 @@ from household_ml.scoring.scorer import HouseholdScorer
 from household_ml.serving.audit_records import (
     AuditedAnswer,
     AuditedModel,
-    answers_of,
+    Recorder,
     read_record_id,
 )
 from household_ml.serving.audit_store import AuditStore
@@ -76,6 +76,7 @@ class AuditLog:
         self.path = Path(path)
         self.keys = keys
         self.max_pending = max_pending
+        self._recorder = Recorder(keys)
         self._store = AuditStore(self.path, create=True)
         self._changed = threading.Condition()
         self._waiting: list[AuditedAnswer] = []
@@ -108,7 +109,7 @@ class AuditLog:
         AuditError
             They could not be written; none of them is then.
         """
-        answers = list(answers_of(scored, AuditedModel.of(model), self.keys, source=source))
+        answers = list(self._recorder.answers(scored, AuditedModel.of(model), source=source))
         self._store.add(answers)
         return _ids(answers)
 
@@ -136,7 +137,7 @@ class AuditLog:
         AuditError
             More devices wait than may, because the disk is slow or refuses; nothing was added.
         """
-        answers = list(answers_of(scored, AuditedModel.of(model), self.keys, source=source))
+        answers = list(self._recorder.answers(scored, AuditedModel.of(model), source=source))
         with self._changed:
             pending = self._pending + _devices(answers)
             if self._closing or pending > self.max_pending:

@@ -14,12 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from household_ml import __version__
 from household_ml.errors import ParameterError, Problem
@@ -36,7 +35,7 @@ __all__ = [
     "AuditedAnswer",
     "AuditedDevice",
     "AuditedModel",
-    "answers_of",
+    "Recorder",
     "read_record_id",
     "seal",
     "seal_keys",
@@ -227,96 +226,113 @@ def seal(answer: AuditedAnswer, key: bytes) -> str:
     )
 
 
-def answers_of(
-    scored: Scored, model: AuditedModel, keys: Keys, *, source: str
-) -> Iterator[AuditedAnswer]:
-    """Answers of what was scored, under pseudonyms and sealed, one per account, in its order.
+class Recorder:
+    """What makes answers of scores: pseudonyms and seals under the newest of some keys.
 
     Parameters
     ----------
-    scored : Scored
-        Scores of whole accounts, and what they were decided from.
-    model : AuditedModel
-        What answered.
     keys : Keys
-        Pseudonyms and seals are made under the newest.
-    source : str
-        Who asked.
-
-    Yields
-    ------
-    AuditedAnswer
+        Secrets for pseudonyms and seals.
     """
-    table, inputs = scored.scores, scored.inputs
-    if table.num_rows == 0:
-        return
-    names = keys.pseudonyms
-    account = names.make("account_id", table["account_id"]).to_pylist()
-    said = list(
-        zip(
-            names.make("device_id", table["device_id"]).to_pylist(),
-            table["verdict"].to_pylist(),
-            map(tuple, table["reasons"].to_pylist()),
-            strict=True,
+
+    def __init__(self, keys: Keys) -> None:
+        self._names = keys.pseudonyms
+        self._key = seal_keys(keys)[-1]
+
+    def answers(
+        self, scored: Scored, model: AuditedModel, *, source: str
+    ) -> Iterator[AuditedAnswer]:
+        """Answers of what was scored, sealed, one per account, in its order.
+
+        Parameters
+        ----------
+        scored : Scored
+            Scores of whole accounts, and what they were decided from.
+        model : AuditedModel
+            What answered.
+        source : str
+            Who asked.
+
+        Yields
+        ------
+        AuditedAnswer
+        """
+        table, inputs = scored.scores, scored.inputs
+        if table.num_rows == 0:
+            return
+        account = self._pseudonyms("account_id", table["account_id"].to_pylist())
+        said = list(
+            zip(
+                self._pseudonyms("device_id", table["device_id"].to_pylist()),
+                table["verdict"].to_pylist(),
+                map(tuple, table["reasons"].to_pylist()),
+                strict=True,
+            )
         )
-    )
-    last_home = table["last_home_at"].cast(pa.int64())
-    facts = np.empty(table.num_rows, _DEVICE)
-    facts["place"] = table["place"].to_numpy()
-    facts["last_home_at"] = pc.fill_null(last_home, _NEVER).to_numpy()
-    facts["sessions"] = inputs.evidence.device_sessions
-    facts["probability"] = table["household_probability"].to_numpy()
-    heads = list(
-        zip(
-            table["as_of"].cast(pa.int64()).to_pylist(),
-            inputs.evidence.account_sessions.tolist(),
-            inputs.evidence.account_days.tolist(),
-            inputs.slots.tolist(),
-            strict=True,
+        seen = _microseconds(table["last_home_at"])
+        facts = list(
+            zip(
+                table["place"].to_pylist(),
+                map(_moment, seen),
+                inputs.evidence.device_sessions.tolist(),
+                table["household_probability"].to_pylist(),
+                strict=True,
+            )
         )
-    )
-    seen, rows = last_home.to_pylist(), facts.tolist()
-    packed, values = facts.tobytes(), inputs.values.astype("<f8").tobytes()
-    earlier = b"" if inputs.earlier is None else _packed(inputs.earlier)
-    size, width = _DEVICE.itemsize, 8 * inputs.values.shape[1]
-    held = _EARLIER.itemsize if earlier else 0
-    key = seal_keys(keys)[-1]
-    for first, stop in pairwise(_edges(inputs.account)):
-        as_of, sessions, days, slots = heads[first]
-        found = _digest(
-            key,
-            heads[first],
-            (account[first], model.digest, __version__),
-            packed[first * size : stop * size]
-            + values[first * width : stop * width]
-            + earlier[first * held : stop * held],
-            said[first:stop],
+        heads = list(
+            zip(
+                _microseconds(table["as_of"]),
+                inputs.evidence.account_sessions.tolist(),
+                inputs.evidence.account_days.tolist(),
+                inputs.slots.tolist(),
+                strict=True,
+            )
         )
-        yield AuditedAnswer(
-            account=account[first],
-            as_of=as_of,
-            model=model,
-            software=__version__,
-            sessions=sessions,
-            days=days,
-            slots=slots,
-            devices=tuple(
-                AuditedDevice(
-                    device=said[row][0],
-                    place=rows[row][0],
-                    last_home_at=seen[row],
-                    sessions=rows[row][2],
-                    values=values[row * width : (row + 1) * width],
-                    probability=rows[row][3],
-                    verdict=said[row][1],
-                    reasons=said[row][2],
-                    earlier=earlier[row * held : (row + 1) * held] or None,
-                )
-                for row in range(first, stop)
-            ),
-            source=source,
-            id=found,
-        )
+        packed, values = np.array(facts, _DEVICE).tobytes(), inputs.values.astype("<f8").tobytes()
+        earlier = b"" if inputs.earlier is None else _packed(inputs.earlier)
+        size, width = _DEVICE.itemsize, 8 * inputs.values.shape[1]
+        held = _EARLIER.itemsize if earlier else 0
+        for first, stop in pairwise(_edges(inputs.account)):
+            as_of, sessions, days, slots = heads[first]
+            found = _digest(
+                self._key,
+                (as_of, sessions, days, slots),
+                (account[first], model.digest, __version__),
+                packed[first * size : stop * size]
+                + values[first * width : stop * width]
+                + earlier[first * held : stop * held],
+                said[first:stop],
+            )
+            yield AuditedAnswer(
+                account=account[first],
+                as_of=as_of,
+                model=model,
+                software=__version__,
+                sessions=sessions,
+                days=days,
+                slots=slots,
+                devices=tuple(
+                    AuditedDevice(
+                        device=said[row][0],
+                        place=facts[row][0],
+                        last_home_at=seen[row],
+                        sessions=facts[row][2],
+                        values=values[row * width : (row + 1) * width],
+                        probability=facts[row][3],
+                        verdict=said[row][1],
+                        reasons=said[row][2],
+                        earlier=earlier[row * held : (row + 1) * held] or None,
+                    )
+                    for row in range(first, stop)
+                ),
+                source=source,
+                id=found,
+            )
+
+    def _pseudonyms(self, kind: str, ids: list[str]) -> list[str]:
+        """Pseudonyms of ids, each distinct one digested once."""
+        made = {name: self._names.all_of(kind, name)[-1] for name in dict.fromkeys(ids)}
+        return [made[name] for name in ids]
 
 
 def read_record_id(text: str) -> tuple[str, int | None]:
@@ -397,6 +413,11 @@ def _unpacked(as_of: int, packed: Sequence[bytes | None]) -> Earlier | None:
         doubted_since=rows["doubted_since"].astype(np.int64),
     )
     return Earlier(as_of, rows["known"], rows["call"], standing)
+
+
+def _microseconds(column: pa.ChunkedArray) -> list[Any]:
+    """Times of a column since the epoch, None where there is none; without a copy or a kernel."""
+    return [time for chunk in column.chunks for time in chunk.view(pa.int64()).to_pylist()]
 
 
 def _edges(account: npt.NDArray[np.int64]) -> list[int]:

@@ -71,7 +71,7 @@ def _slots(text: str) -> pa.Table | None:
     """The accounts table of a JSON object; None when it names no account."""
     try:
         given: dict[str, int] = json.loads(text)
-        slots = pa.array(list(given.values()), pa.int64())
+        slots = pa.array(list(given.values())).cast(pa.int64())
     except (AttributeError, TypeError, ValueError) as error:
         raise ParameterError(
             Problem(

@@ -26,7 +26,7 @@ from household_ml.serving.audit import AuditLog, erase_answers, list_answers, re
 from household_ml.serving.audit_records import (
     AuditedAnswer,
     AuditedModel,
-    answers_of,
+    Recorder,
     seal,
     seal_keys,
 )
@@ -222,7 +222,7 @@ def test_a_change_behind_the_back_breaks_the_seal(
 def test_the_seal_covers_every_field_but_who_asked_and_when(
     model: HouseholdModel, scored: Scored, keys: Keys
 ) -> None:
-    answer = next(answers_of(scored, AuditedModel.of(model), keys, source="a"))
+    answer = next(Recorder(keys).answers(scored, AuditedModel.of(model), source="a"))
     key = seal_keys(keys)[-1]
     assert seal(answer, key) == answer.id
     device = answer.devices[0]
@@ -281,7 +281,7 @@ def test_an_answer_that_cannot_be_given_again_says_why(
 def test_what_another_version_would_answer_is_told(
     model: HouseholdModel, model_at: Path, scored: Scored, keys: Keys
 ) -> None:
-    answer = next(answers_of(scored, AuditedModel.of(model), keys, source="a"))
+    answer = next(Recorder(keys).answers(scored, AuditedModel.of(model), source="a"))
     device = answer.devices[0]
     other = replace(
         answer,
