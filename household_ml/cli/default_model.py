@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -186,7 +186,12 @@ def train_from_seeds(
     """
     from joblib import Parallel, delayed, parallel_config
 
-    from household_ml.modeling.card_references import ABLATION, HOMES, REFERENCES
+    from household_ml.modeling.card_references import (
+        ABLATION,
+        HOMES,
+        REFERENCES,
+        SITUATIONS,
+    )
     from household_ml.modeling.card_worlds import LEFT_OUT
     from household_ml.networks import NetworkTable
     from household_ml.serving.many_worlds import fit_on_worlds, measure_by_kind
@@ -220,17 +225,20 @@ def train_from_seeds(
                     *(
                         delayed(_leave_out)(lesson, worlds, kinds, config=chosen, seed=seed)
                         if leave_one_out
-                        else delayed(_find_homes)(lesson)
+                        else delayed(_find_homes)(lesson, seed)
                         for lesson in fresh
                     ),
                 ]
             )
-        homes = [placed.homes for _, placed in found] if leave_one_out else found
+        homes = [placed.homes for *_, placed in found] if leave_one_out else found
         if leave_one_out:
             metrics[LEFT_OUT] = {
-                kind: measured for kind, (measured, _) in zip(distinct, found, strict=True)
+                kind: measured for kind, (measured, *_) in zip(distinct, found, strict=True)
             }
-            metrics[REFERENCES] = _references(distinct, [placed for _, placed in found])
+            metrics[REFERENCES] = _references(distinct, [placed for *_, placed in found])
+            metrics[SITUATIONS] = {
+                kind: ratios for kind, (_, ratios, _) in zip(distinct, found, strict=True)
+            }
         metrics[HOMES] = {
             kind: accuracy.to_dict()
             for kind, accuracy in zip(distinct, homes, strict=True)
@@ -251,7 +259,7 @@ def _leave_out(
     *,
     config: TrainingConfig,
     seed: int,
-) -> tuple[dict[str, Any], Referenced]:
+) -> tuple[dict[str, Any], dict[str, Any], Referenced]:
     """Measure a kind by a model without it: on its worlds, and on a fresh one beside references."""
     from household_ml.serving.learning import evaluate_model
     from household_ml.serving.many_worlds import fit_without, measure_left_out
@@ -260,14 +268,20 @@ def _leave_out(
     model = fit_without(fresh.kind, worlds, kinds, config=config, seed=seed)
     found = measure_left_out(model, fresh.kind, worlds, kinds, config=config, seed=seed)
     data = labelled_lesson(fresh)
-    measured = evaluate_model(model, data, replicates=0)
-    return found, compare_with_references(measured, data, replicates=config.replicates, seed=seed)
+    measured = evaluate_model(model, data, replicates=config.replicates, seed=seed)
+    ratios = {
+        part.value: asdict(part.ratio)
+        for part in measured.evaluation.slices_of("situation")
+        if part.households and not part.ambiguous
+    }
+    placed = compare_with_references(measured, data, replicates=config.replicates, seed=seed)
+    return found, ratios, placed
 
 
-def _find_homes(fresh: Lesson) -> HomeAccuracy:
+def _find_homes(fresh: Lesson, seed: int) -> HomeAccuracy:
     from household_ml.serving.references import homes_of
 
-    return homes_of(labelled_lesson(fresh))
+    return homes_of(labelled_lesson(fresh), seed=seed)
 
 
 def _references(kinds: Sequence[str], placed: Sequence[Referenced]) -> dict[str, Any]:

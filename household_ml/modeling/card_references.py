@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from household_ml.modeling.ablation import Ablated
 from household_ml.modeling.distance import MODEL, ORACLE, PLAIN, Distance
+from household_ml.modeling.evaluation import SITUATION_LIMIT
 from household_ml.modeling.home_accuracy import WRONG_HOMES, HomeAccuracy
 from household_ml.modeling.resampling import Estimate
 
-__all__ = ["ABLATION", "HOMES", "REFERENCES", "references_sections"]
+__all__ = ["ABLATION", "HOMES", "REFERENCES", "SITUATIONS", "references_sections"]
 
 _WAY: Final = """## Between a plain model and an oracle
 
@@ -40,6 +41,15 @@ that is right by kind of account.
 
 Least often right: {least}."""
 
+_ODD: Final = """## Situations of honest people, on kinds it has not seen
+
+At 1 % household false flags over a fresh world, by the model without that kind: how often household
+devices of a situation are flagged, over how often all are. In bold what is above {limit:g}.
+
+{situations}
+
+{told}"""
+
 _WORTH: Final = """## What each family of features is worth
 
 Change on kinds of worlds left out when a family is left out of training: without it minus with it,
@@ -53,6 +63,7 @@ mean over kinds, the same draws of accounts for both. Left out together: {folds}
 REFERENCES: Final = "references"
 HOMES: Final = "homes"
 ABLATION: Final = "ablation"
+SITUATIONS: Final = "situations"
 
 
 def references_sections(metrics: Mapping[str, Any]) -> list[str]:
@@ -61,7 +72,8 @@ def references_sections(metrics: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     metrics : mapping
-        Of a model; with any of :data:`REFERENCES`, :data:`HOMES` and :data:`ABLATION`.
+        Of a model; with any of :data:`REFERENCES`, :data:`SITUATIONS`, :data:`HOMES` and
+        :data:`ABLATION`.
 
     Returns
     -------
@@ -75,7 +87,7 @@ def references_sections(metrics: Mapping[str, Any]) -> list[str]:
     >>> print(references_sections({"homes": {"fr": fr}})[0].splitlines()[-3])
     | fr | 900 | 0.950 [0.940, 0.960] | 0.050 | - | - | - | - |
     """
-    writers = {REFERENCES: _way, HOMES: _homes, ABLATION: _ablation}
+    writers = {REFERENCES: _way, SITUATIONS: _situations, HOMES: _homes, ABLATION: _ablation}
     return [write(metrics[key]) for key, write in writers.items() if key in metrics]
 
 
@@ -128,6 +140,32 @@ def _way(found: Mapping[str, Any]) -> str:
         kinds=_table(heads, rows),
         least="no way anywhere" if least is None else f"{_percent(told[least])}, in {least}",
         scores=_table(scores, every),
+    )
+
+
+def _situations(found: Mapping[str, Any]) -> str:
+    ratios = {
+        kind: {name: Estimate(**given) for name, given in row.items()}
+        for kind, row in found.items()
+    }
+    names = sorted({name for row in ratios.values() for name in row})
+    rows = []
+    for name in names:
+        cells = [name]
+        for row in ratios.values():
+            value = row[name].value if name in row else None
+            short = "-" if value is None else f"{value:.2f}"
+            cells.append(f"**{short}**" if (value or 0.0) > SITUATION_LIMIT else short)
+        rows.append(cells)
+    above = [
+        f"{name} in {kind} ({ratio})"
+        for kind, row in ratios.items()
+        for name, ratio in row.items()
+        if (ratio.low or 0.0) > SITUATION_LIMIT
+    ]
+    told = f"Beyond chance: {'; '.join(above)}." if above else "None of them beyond chance."
+    return _ODD.format(
+        limit=SITUATION_LIMIT, situations=_table(["situation", *ratios], rows), told=told
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from household_ml.modeling.distance import MODEL
 from household_ml.modeling.evaluation import Estimate
 
 __all__ = ["BY_KIND", "LEFT_OUT", "worlds_section"]
@@ -12,9 +13,6 @@ __all__ = ["BY_KIND", "LEFT_OUT", "worlds_section"]
 #: Keys of a model's metrics that hold a table by kind of world.
 BY_KIND: Final = "by_kind"
 LEFT_OUT: Final = "left_out"
-
-#: What a comparison calls the model itself; the others are rules.
-MODEL: Final = "this model"
 
 _COLUMNS: Final = {
     "prevalence": "share outside",

@@ -280,7 +280,8 @@ def mean_distance(distances: Sequence[Distance]) -> Distance:
         count: sum(distance.counts[count] for distance in distances) for count in first.counts
     }
     rates = [float(metric.removeprefix("recall_at_")) for metric in first.recall[PLAIN]]
-    return _distance(f"mean of {len(distances)} worlds", counts, draws, ways, {}, rates)
+    name = f"mean of {len(distances)} worlds" if len(distances) > 1 else first.name
+    return _distance(name, counts, draws, ways, {}, rates)
 
 
 def _distance(

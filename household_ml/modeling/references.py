@@ -43,7 +43,7 @@ def score_out_of_fold(
     *,
     ambiguous: Bools | None = None,
     monotone: Sequence[int] | None = None,
-    config: ClassifierConfig = LEARNER,
+    config: ClassifierConfig | None = None,
     jobs: int = 1,
 ) -> Floats:
     """Score each device by a learner that has not seen its account.
@@ -60,8 +60,8 @@ def score_out_of_fold(
         Policy open: scored, not learnt from.
     monotone : sequence of F int, optional
         Directions of the features; free when left out.
-    config : ClassifierConfig
-        Size of the trees; those of all references when left out.
+    config : ClassifierConfig, optional
+        Size of the trees; :data:`LEARNER` when left out.
     jobs : int, default=1
         Threads; they change nothing but the time it takes.
 
@@ -98,7 +98,9 @@ def score_out_of_fold(
 
         # sums of gradients depend, in the last digit, on how many threads share them
         with threadpool_limits(1):
-            fitted = fit_classifier(values[train], y[train], monotone=signs, config=config)
+            fitted = fit_classifier(
+                values[train], y[train], monotone=signs, config=config or LEARNER
+            )
             return -np.asarray(fitted.decision_function(values[test]))
 
     found = np.zeros(y.size)

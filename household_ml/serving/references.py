@@ -130,7 +130,7 @@ def compare_with_references(
     )
     if progress is not None:
         progress(INSIDE)
-    own = {MODEL: next(iter(measured.scores.values())), INSIDE: inside}
+    own = {MODEL: measured.scores[MODEL], INSIDE: inside}
     distance = measure_distance(
         {PLAIN: references[PLAIN], **own, **references},
         learnt.y,

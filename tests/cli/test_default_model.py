@@ -13,6 +13,7 @@ from household_ml.cli.curriculum import (
     plan_lessons,
 )
 from household_ml.cli.default_model import SAMPLE, train_from_seeds
+from household_ml.modeling import references
 from household_ml.modeling.classifier import ClassifierConfig
 from household_ml.modeling.distance import MODEL, ORACLE, PLAIN
 from household_ml.modeling.model import HouseholdModel
@@ -20,6 +21,7 @@ from household_ml.modeling.thresholds import ThresholdConfig
 from household_ml.modeling.training import TrainingConfig
 from household_ml.modeling.truth import align_truth
 from household_ml.scoring import HouseholdScorer
+from household_ml.serving import ablation
 from household_ml.serving.datasets import LEARNT
 from household_ml.simulation import WORLDS, simulate
 
@@ -37,8 +39,10 @@ QUICK = TrainingConfig(
 
 @pytest.fixture(scope="module")
 def small_sample():
-    """A sample of fewer accounts, so that the tests are quick."""
+    """A sample of fewer accounts, fewer trees and two families, so that the tests are quick."""
     patch = pytest.MonkeyPatch()
+    patch.setattr(references, "LEARNER", ClassifierConfig(trees=20, leaves=8, learning_rate=0.2))
+    patch.setattr(ablation, "FAMILIES", dict(list(ablation.FAMILIES.items())[:2]))
     patch.setattr(default_model, "SAMPLE", Lesson("fr", "fr~8", 60, 30, 8))
     yield
     patch.undo()
@@ -54,7 +58,7 @@ def model(small_sample):
 def test_the_same_seeds_give_the_same_digest_and_the_same_numbers(model):
     again = train_from_seeds(LESSONS, seed=3, config=QUICK, fresh_accounts=70)
     assert again.digest == model.digest
-    more = {"left_out", "references", "ablation"}
+    more = {"left_out", "references", "situations", "ablation"}
     assert again.metrics == {key: model.metrics[key] for key in model.metrics if key not in more}
     other = train_from_seeds(LESSONS[:2], seed=3, config=QUICK, fresh_accounts=70)
     assert other.digest != model.digest
@@ -98,14 +102,25 @@ def test_each_kind_is_measured_by_a_model_that_has_not_seen_it(model):
 
 
 def test_each_kind_stands_between_its_references(model):
-    references = model.metrics["references"]
-    assert set(references["kinds"]) == {"fr", "us"}
-    for kind, found in references["kinds"].items():
+    placed = model.metrics["references"]
+    assert set(placed["kinds"]) == {"fr", "us"}
+    for kind, found in placed["kinds"].items():
         assert found["name"].startswith(f"{kind}, seed ")
         assert {MODEL, PLAIN, ORACLE} < set(found["recall"])
         assert f"| {kind} | {found['recall'][PLAIN]['recall_at_0.01']['value']:.3f} " in model.card
     assert "| **mean** |" in model.card
     assert "Least of the way at 1 %: " in model.card
+
+
+def test_honest_situations_are_told_by_kind(model):
+    situations = model.metrics["situations"]
+    assert set(situations) == {"fr", "us"}
+    told = model.card.split("## Situations of honest people", 1)[1]
+    for row in situations.values():
+        assert {name for name in row if name.startswith("resident_")}
+        for name, ratio in row.items():
+            assert f"| {name} | " in told
+            assert ratio["value"] is None or ratio["value"] >= 0
 
 
 def test_homes_are_told_by_kind(model):
@@ -119,12 +134,11 @@ def test_homes_are_told_by_kind(model):
 
 
 def test_every_family_of_features_is_ablated(model):
-    ablation = model.metrics["ablation"]
-    assert ablation["folds"] == [["fr"], ["us"]]
-    groups = {feature.group for feature in LEARNT}
-    assert set(ablation["families"]) == groups
-    assert sum(found["features"] for found in ablation["families"].values()) == len(LEARNT)
-    for group, found in ablation["families"].items():
+    measured = model.metrics["ablation"]
+    assert measured["folds"] == [["fr"], ["us"]]
+    assert set(measured["families"]) == set(ablation.FAMILIES)
+    for group, found in measured["families"].items():
+        assert found["features"] == sum(feature.group == group for feature in LEARNT)
         assert set(found["kinds"]) == {"fr", "us"}
         mean = sum(row["log_loss"] for row in found["kinds"].values()) / 2
         assert found["log_loss"]["value"] == pytest.approx(mean, abs=1e-5)

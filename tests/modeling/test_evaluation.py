@@ -10,6 +10,7 @@ from household_ml.modeling.evaluation import (
     Evaluation,
     compare_scores,
     evaluate_scores,
+    tell_above,
 )
 from household_ml.modeling.thresholds import Thresholds
 
@@ -130,6 +131,34 @@ def test_slices_divide_the_whole():
     assert parts["fixed"].false_flags.value == 0
     assert parts["travelling"] in found.unfair()
     assert parts["fixed"] not in found.unfair()
+
+
+def test_situations_flagged_too_often_are_named_worst_first():
+    """Of 1,000 household devices 30 are flagged: 8 of 50 moved, 20 of 50 travelling, 2 others."""
+    flagged = {"moved": (8, 50), "travelling": (20, 50), "fixed": (2, 900), "second_home": (9, 20)}
+    p = np.concatenate(
+        [np.r_[np.full(hit, 0.1), np.full(n - hit, 0.9)] for hit, n in flagged.values()]
+    )
+    names = np.repeat(np.array(list(flagged), object), [n for _, n in flagged.values()])
+    found = evaluate_scores(
+        np.r_[p, np.full(200, 0.05)],
+        np.r_[np.ones(p.size), np.zeros(200)],
+        np.arange(p.size + 200),
+        situation=np.r_[names, np.full(200, "borrower", object)],
+        ambiguous=np.r_[names == "second_home", np.zeros(200, bool)],
+        rates=(0.03,),
+        replicates=5,
+    )
+    above = found.above()
+    assert [part.value for part in above] == ["travelling", "moved"]
+    assert [part.ratio.value for part in above] == pytest.approx(
+        [0.4 / 0.03, 0.16 / 0.03], abs=1e-4
+    )
+    assert found.to_dict()["above"] == ["travelling", "moved"]
+    assert found.above(limit=1e9) == ()
+    assert tell_above(found) in found.to_text()
+    assert "over 2 times as often as the whole: travelling" in tell_above(found)
+    assert tell_above(found, limit=1e9).startswith("No situation is flagged wrongly")
 
 
 def test_abstaining_lowers_the_risk():
