@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -82,7 +82,7 @@ def demo(out: str, accounts: int, seed: int) -> None:
         ]
     source = str(model_folder)
     with _step("registering"):
-        source = _register(folder, model_folder) or source
+        source = _register(folder, model_folder, [folder / name for name in worlds]) or source
     with _step("scoring"):
         from household_ml.scoring import HouseholdScorer
         from household_ml.serving.batch import score_files
@@ -134,7 +134,7 @@ def _simulate(folder: Path, accounts: int, seed: int) -> list[str]:
     return [name for name, *_ in plan[: len(_TRAINED_ON)]]
 
 
-def _register(folder: Path, model_folder: Path) -> str | None:
+def _register(folder: Path, model_folder: Path, data: Sequence[Path]) -> str | None:
     """Register in a store of the demo's own; None, with a line why, where MLflow is missing."""
     from household_ml.serving.registry import register
 
@@ -142,7 +142,7 @@ def _register(folder: Path, model_folder: Path) -> str | None:
         store = (folder / "mlflow.db").resolve()
         os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{store}"
     try:
-        registered = register(model_folder, "household")
+        registered = register(model_folder, "household", data=data)
     except MissingDependencyError as error:
         click.echo(f"not registered: {error}", err=True)
         return None

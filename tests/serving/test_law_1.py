@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,18 +164,24 @@ def by_http(question: Question) -> list[Row]:
     ]
 
 
+@contextmanager
+def registered(question: Question) -> Iterator[str]:
+    """URI of the model in a store of its own."""
+    folder = Path(tempfile.mkdtemp(dir=question.folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+        yield register(question.model, "household").uri
+
+
 def by_pyfunc(question: Question) -> list[Row]:
-    mlflow = import_mlflow()
-    mlflow.set_tracking_uri(f"sqlite:///{question.folder / 'mlflow.db'}")
-    registered = register(question.model, "household")
     given = {
         "as_of": AS_OF,
         "networks": str(question.networks_path),
         "extra_members": json.dumps(question.slots),
     }
-    scores = mlflow.pyfunc.load_model(registered.uri).predict(
-        question.sessions.to_pandas(), params=given
-    )
+    with registered(question) as uri:
+        model = import_mlflow().pyfunc.load_model(uri)
+    scores = model.predict(question.sessions.to_pandas(), params=given)
     rows: list[Row] = pa.Table.from_pandas(scores).to_pylist()
     return rows
 
@@ -183,17 +191,14 @@ def by_spark(question: Question) -> list[Row]:
     pytest.importorskip("pyspark")
     if shutil.which("java") is None:
         pytest.skip("no Java here")
-    mlflow = import_mlflow()
-    mlflow.set_tracking_uri(f"sqlite:///{question.folder / 'spark.db'}")
-    registered = register(question.model, "household")
     out = question.folder / "spark"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with spark.local_session() as session:
+        with registered(question) as uri, spark.local_session() as session:
             spark.score_into(
                 spark.read_source(session, str(question.sessions_path)),
                 out,
-                model=registered.uri,
+                model=uri,
                 accounts=question.accounts_path,
                 networks=question.networks_path,
                 as_of=AS_OF,

@@ -26,22 +26,19 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with mlflow_server(tmp_path_factory.mktemp("mlflow")) as address:
+    with (
+        mlflow_server(tmp_path_factory.mktemp("mlflow")) as address,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("MLFLOW_TRACKING_URI", address)
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
         yield address
-
-
-@pytest.fixture(autouse=True)
-def in_server(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    import_mlflow().set_tracking_uri(server)
 
 
 @pytest.fixture(scope="module")
 def registered(server: str, model_folder: Path, world_folder: Path) -> Registered:
-    import_mlflow().set_tracking_uri(server)
     return register(model_folder, "household", data=[world_folder])
 
 
@@ -82,8 +79,7 @@ def test_what_a_server_does_not_have_and_a_server_that_is_not_there(
 ) -> None:
     with pytest.raises(ModelNotFoundError, match="must be a model in the MLflow store http:"):
         HouseholdScorer.load("models:/nobody@champion")
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    import_mlflow().set_tracking_uri(nowhere)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(RegistryError, match="must answer"):
         versions_of_digest("0" * 64)
 

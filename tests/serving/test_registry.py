@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,20 +46,16 @@ from household_ml.simulation import Simulated
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::ResourceWarning")
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
-
-
-@pytest.fixture(autouse=True)
-def in_store(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    import_mlflow().set_tracking_uri(store)
+@pytest.fixture(scope="module", autouse=True)
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        yield uri
 
 
 @pytest.fixture(scope="module")
 def first(model_folder: Path, world_folder: Path, store: str) -> Registered:
-    import_mlflow().set_tracking_uri(store)
     return register(model_folder, "household", data=[world_folder])
 
 
@@ -208,6 +205,22 @@ def test_a_model_is_found_by_its_digest(
     assert versions_of_digest("0" * 64) == []
     monkeypatch.chdir(tmp_path)
     assert model_of_digest(digest).digest == digest
+
+
+def test_the_store_is_a_file_of_the_working_folder_by_default(tmp_path: Path) -> None:
+    told = (
+        "from household_ml.scoring.sources import import_mlflow as m; print(m().get_tracking_uri())"
+    )
+    environment = {name: value for name, value in os.environ.items() if "MLFLOW" not in name}
+    ended = subprocess.run(
+        [sys.executable, "-c", told],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stdout.splitlines()[-1] == "sqlite:///mlflow.db"
 
 
 @pytest.mark.parametrize("uri", ["models:/nobody@champion", "models:/household/99"])
