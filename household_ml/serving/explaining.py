@@ -21,7 +21,7 @@ from household_ml.errors import (
     Problem,
     RegistryError,
 )
-from household_ml.features import FEATURE_NAMES
+from household_ml.features import COLUMN_NAMES
 from household_ml.modeling.model import HouseholdModel
 from household_ml.resources import resource
 from household_ml.scoring.answers import answer as answer_again
@@ -133,6 +133,8 @@ def explain_answer(
     verdicts = verdict_names(again.verdict).to_pylist()
     reasons = [tuple(codes) for codes in again.reasons.to_pylist()]
     shares = found.contributions(inputs.values)
+    names = found.explained_names
+    values = inputs.values[:, [found.feature_names.index(name) for name in names]]
     devices = []
     for row, recorded in enumerate(answer.devices):
         probability = float(again.probability[row])
@@ -151,11 +153,11 @@ def explain_answer(
                 differs=tuple(name for name, holds in same.items() if not holds),
                 contributions=tuple(
                     (
-                        found.feature_names[column],
-                        None if np.isnan(value) else value,
+                        names[column],
+                        None if np.isnan(values[row, column]) else float(values[row, column]),
                         float(shares[row, column]),
                     )
-                    for column, value in ((c, float(inputs.values[row, c])) for c in strongest)
+                    for column in strongest
                 ),
             )
         )
@@ -186,7 +188,7 @@ def model_of_digest(digest: str, *, named: str | Path | None = None) -> Househol
     for place in _usual(digest) if named is None else [named]:
         try:
             with model_folder(place) as folder:
-                model = HouseholdModel.load(folder, catalogue=FEATURE_NAMES)
+                model = HouseholdModel.load(folder, catalogue=COLUMN_NAMES)
         except HouseholdError as error:
             looked.append(f"{place} ({error.code})")
             continue

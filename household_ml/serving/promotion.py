@@ -26,7 +26,7 @@ __all__ = ["FORMER", "Promotion", "promote"]
 FORMER: Final = "former_champion"
 
 #: MLflow takes tags of a version up to so many characters.
-_TAG: Final = 5_000
+_TAG: Final = 90_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +178,10 @@ def _aliases(client: Any, name: str, mlflow: Any) -> dict[str, str]:
 
 
 def _load(uri: str) -> HouseholdModel:
-    from household_ml.features import FEATURE_NAMES
+    from household_ml.features import COLUMN_NAMES
 
     with model_folder(uri) as folder:
-        return HouseholdModel.load(folder, catalogue=FEATURE_NAMES)
+        return HouseholdModel.load(folder, catalogue=COLUMN_NAMES)
 
 
 def _contest(

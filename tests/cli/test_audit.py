@@ -118,7 +118,7 @@ def test_as_json_it_is_what_was_recorded(typed: Typed, scorer: HouseholdScorer) 
     (device,) = told["devices"]
     assert device["record"] == record
     assert device["recorded"] == device["given_again"]
-    assert {entry["name"] for entry in device["features"]} == set(scorer.model.feature_names)
+    assert {entry["name"] for entry in device["features"]} == set(scorer.model.explained_names)
 
 
 def test_a_model_that_is_not_at_hand_is_told(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:

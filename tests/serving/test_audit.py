@@ -453,6 +453,25 @@ def test_a_backlog_has_an_end_and_a_disk_that_refuses_is_told(
         log.enqueue(scored, model)
 
 
+def test_a_full_disk_leaves_what_was_there_and_nothing_half_written(
+    path: Path, model: HouseholdModel, scored: Scored, keys: Keys
+) -> None:
+    with AuditLog(path, keys) as log:
+        before = log.append(scored, model)
+        with log._store._using() as connection:
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        many = make_scored(model, [f"account {i}" for i in range(200)])
+        with pytest.raises(AuditError, match="database or disk is full"):
+            log.append(many, model)
+        kept = {str(record) for (record,) in rows(path, RECORD_IDS)}
+        assert kept == set(before)
+        with log._store._using() as connection:
+            connection.execute("PRAGMA max_page_count = 100000")
+        after = log.append(many, model)
+    assert len(rows(path, RECORD_IDS)) == len(before) + len(after)
+
+
 RECORD_IDS = "SELECT id || '.' || device_number FROM records JOIN answers ON answer = number"
 
 PROGRAM = """
