@@ -140,6 +140,11 @@ class Lesson:
         world = self.world if self.hand == FIRST_HAND else f"{self.world}, {self.hand} hand"
         return world if "~" in self.world else f"{world}, seed {self.seed}"
 
+    @property
+    def setting(self) -> str:
+        """The kind of world and, where that is not the first, the author."""
+        return self.kind if self.hand == FIRST_HAND else f"{self.kind}, {self.hand} hand"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         found = asdict(self)
@@ -208,7 +213,7 @@ def _second_hand(accounts: int, worlds_per_kind: int, seed: int) -> list[Lesson]
 
 
 def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesson, ...]:
-    """One world of each kind that nobody learns from, to put a model between its references.
+    """Worlds of each kind that nobody learns from, to put a model between their references.
 
     Parameters
     ----------
@@ -222,18 +227,21 @@ def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesso
     Returns
     -------
     tuple of Lesson
-        The named worlds as they are, over 90 days, of seeds of their own.
+        The named worlds of both authors as they are, over 90 days, of seeds of their own; those
+        of one kind beside each other.
     """
-    return tuple(
-        Lesson(
-            kind,
-            kind,
-            accounts,
-            _NAMED_DAYS,
-            int(np.random.default_rng([seed, place, _FRESH]).integers(1, 2**31)),
-        )
-        for place, kind in enumerate(kinds)
-    )
+    from household_ml.simulation.second_hand import KINDS
+
+    lessons = []
+    for place, kind in enumerate(kinds):
+        first, second = np.random.default_rng([seed, place, _FRESH]).integers(1, 2**31, 2)
+        lessons.append(Lesson(kind, kind, accounts, _NAMED_DAYS, int(first)))
+        lessons += [
+            Lesson(kind, world, accounts, _NAMED_DAYS, int(second), hand=SECOND_HAND)
+            for world in KINDS
+            if _ELSEWHERE_CALLED.get(world, world) == kind
+        ]
+    return tuple(lessons)
 
 
 def divided_lesson(lesson: Lesson, *, shares: tuple[float, float, float]) -> DividedDevices:

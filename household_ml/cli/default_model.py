@@ -215,7 +215,7 @@ def train_from_seeds(
                 delayed(divided_lesson)(lesson, shares=chosen.shares) for lesson in lessons
             )
         devices = sum(len(world.side) for world in worlds)
-        with _step(f"training on {devices:,} devices, {1 + len(fresh) * leave_one_out} models"):
+        with _step(f"training on {devices:,} devices, {1 + len(distinct) * leave_one_out} models"):
             fits = delayed(fit_on_worlds)(
                 worlds, seed=seed, name=_NAME, version=__version__, config=chosen, about=about
             )
@@ -223,25 +223,28 @@ def train_from_seeds(
                 [
                     fits,
                     *(
-                        delayed(_leave_out)(lesson, worlds, kinds, config=chosen, seed=seed)
+                        delayed(_leave_out)(kind, fresh, worlds, kinds, config=chosen, seed=seed)
                         if leave_one_out
-                        else delayed(_find_homes)(lesson, seed)
-                        for lesson in fresh
+                        else delayed(_find_homes)(kind, fresh, seed)
+                        for kind in distinct
                     ),
                 ]
             )
-        homes = [placed.homes for *_, placed in found] if leave_one_out else found
+        settings = [lesson.setting for lesson in fresh]
         if leave_one_out:
+            placed = [each for *_, given in found for each in given]
+            odd = [each for _, given, _ in found for each in given]
+            homes = [each.homes for each in placed]
             metrics[LEFT_OUT] = {
                 kind: measured for kind, (measured, *_) in zip(distinct, found, strict=True)
             }
-            metrics[REFERENCES] = _references(distinct, [placed for *_, placed in found])
-            metrics[SITUATIONS] = {
-                kind: ratios for kind, (_, ratios, _) in zip(distinct, found, strict=True)
-            }
+            metrics[REFERENCES] = _references(settings, placed)
+            metrics[SITUATIONS] = dict(zip(settings, odd, strict=True))
+        else:
+            homes = [each for given in found for each in given]
         metrics[HOMES] = {
-            kind: accuracy.to_dict()
-            for kind, accuracy in zip(distinct, homes, strict=True)
+            setting: accuracy.to_dict()
+            for setting, accuracy in zip(settings, homes, strict=True)
             if accuracy is not None
         }
         if ablation_folds:
@@ -253,35 +256,45 @@ def train_from_seeds(
 
 
 def _leave_out(
-    fresh: Lesson,
+    kind: str,
+    fresh: Sequence[Lesson],
     worlds: Sequence[DividedDevices],
     kinds: Sequence[str],
     *,
     config: TrainingConfig,
     seed: int,
-) -> tuple[dict[str, Any], dict[str, Any], Referenced]:
-    """Measure a kind by a model without it: on its worlds, and on a fresh one beside references."""
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[Referenced]]:
+    """Measure a kind by a model without it: on its worlds, and on fresh ones beside references."""
     from household_ml.serving.learning import evaluate_model
     from household_ml.serving.many_worlds import fit_without, measure_left_out
     from household_ml.serving.references import compare_with_references
 
-    model = fit_without(fresh.kind, worlds, kinds, config=config, seed=seed)
-    found = measure_left_out(model, fresh.kind, worlds, kinds, config=config, seed=seed)
-    data = labelled_lesson(fresh)
-    measured = evaluate_model(model, data, replicates=config.replicates, seed=seed)
-    ratios = {
-        part.value: asdict(part.ratio)
-        for part in measured.evaluation.slices_of("situation")
-        if part.households and not part.ambiguous
-    }
-    placed = compare_with_references(measured, data, replicates=config.replicates, seed=seed)
+    model = fit_without(kind, worlds, kinds, config=config, seed=seed)
+    found = measure_left_out(model, kind, worlds, kinds, config=config, seed=seed)
+    ratios, placed = [], []
+    for lesson in fresh:
+        if lesson.kind != kind:
+            continue
+        data = labelled_lesson(lesson)
+        measured = evaluate_model(model, data, replicates=config.replicates, seed=seed)
+        ratios.append(
+            {
+                part.value: asdict(part.ratio)
+                for part in measured.evaluation.slices_of("situation")
+                if part.households and not part.ambiguous
+            }
+        )
+        placed.append(
+            compare_with_references(measured, data, replicates=config.replicates, seed=seed)
+        )
     return found, ratios, placed
 
 
-def _find_homes(fresh: Lesson, seed: int) -> HomeAccuracy:
+def _find_homes(kind: str, fresh: Sequence[Lesson], seed: int) -> list[HomeAccuracy]:
     from household_ml.serving.references import homes_of
 
-    return homes_of(labelled_lesson(fresh), seed=seed)
+    of_kind = [lesson for lesson in fresh if lesson.kind == kind]
+    return [homes_of(labelled_lesson(lesson), seed=seed) for lesson in of_kind]
 
 
 def _references(kinds: Sequence[str], placed: Sequence[Referenced]) -> dict[str, Any]:
