@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("promotion", "Make the challenger champion, if it holds against the present one."),
     "explain": ("audit", "Give a recorded answer again, and say whether it is equal."),
     "audit": ("audit", "List or erase what was recorded of an account's answers."),
+    "monitor": ("monitoring", "Compare what the model meets now with what it met before."),
     "keys": ("privacy", "Make or rotate the keys of pseudonyms."),
     "anonymise": ("privacy", "Replace ids and addresses by pseudonyms; scores stay the same."),
     "erase": ("privacy", "Erase an account from files that the product wrote."),

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "add_legend",
     "compute_false_flags",
     "compute_ranking_curves",
     "compute_reliability",
+    "curve_style",
+    "new_axes",
     "plot_false_flags",
     "plot_precision_recall",
     "plot_recall_at_false_flags",
@@ -94,7 +97,7 @@ def plot_reliability(frame: pd.DataFrame, ax: Axes | None = None) -> Axes:
     -------
     Axes
     """
-    axes = _axes(ax)
+    axes = new_axes(ax)
     ticks = [0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999]
     said, true = _stretch(frame["said"]), _stretch(frame["true"])
     low, high = _stretch(frame["true_low"]), _stretch(frame["true_high"])
@@ -183,19 +186,19 @@ def plot_precision_recall(frame: pd.DataFrame, prevalence: float, ax: Axes | Non
     -------
     Axes
     """
-    axes = _axes(ax)
+    axes = new_axes(ax)
     axes.axhline(prevalence, color="#999999", linewidth=1, label="prevalence")
     for index, (name, curve) in enumerate(_curves(frame)):
         recall = curve["recall"].to_numpy()
         precision = curve["precision"].to_numpy()
         if len(curve) > 1:
-            axes.plot(recall, precision, zorder=10 - index, **_style(index), label=name)
+            axes.plot(recall, precision, zorder=10 - index, **curve_style(index), label=name)
         if len(curve) <= 3:
             axes.plot(
                 recall[:-1] if len(curve) > 1 else recall,
                 precision[:-1] if len(curve) > 1 else precision,
                 "o",
-                color=_style(index)["color"],
+                color=curve_style(index)["color"],
                 label=None if len(curve) > 1 else name,
             )
     axes.set_xlim(0, 1.01)
@@ -203,7 +206,7 @@ def plot_precision_recall(frame: pd.DataFrame, prevalence: float, ax: Axes | Non
     axes.set_xlabel("outside devices found (recall)")
     axes.set_ylabel("right among flagged (precision)")
     axes.set_title("Finding devices outside the household")
-    _legend(axes)
+    add_legend(axes)
     return axes
 
 
@@ -224,7 +227,7 @@ def plot_recall_at_false_flags(frame: pd.DataFrame, ax: Axes | None = None) -> A
     -------
     Axes
     """
-    axes = _axes(ax)
+    axes = new_axes(ax)
     for rate in (0.001, 0.01):
         axes.axvline(rate, color="#cccccc", linewidth=1, zorder=0)
     for index, (name, curve) in enumerate(_curves(frame)):
@@ -234,7 +237,7 @@ def plot_recall_at_false_flags(frame: pd.DataFrame, ax: Axes | None = None) -> A
             np.concatenate([[0.0], curve["recall"].to_numpy(), [1.0]]),
             drawstyle="steps-post",
             zorder=10 - index,
-            **_style(index),
+            **curve_style(index),
             label=name,
         )
     axes.set_xscale("log")
@@ -244,7 +247,7 @@ def plot_recall_at_false_flags(frame: pd.DataFrame, ax: Axes | None = None) -> A
     axes.set_xlabel("household devices flagged (false flags)")
     axes.set_ylabel("outside devices found (recall)")
     axes.set_title("What is found at the price of false flags")
-    _legend(axes)
+    add_legend(axes)
     return axes
 
 
@@ -296,7 +299,7 @@ def plot_false_flags(frame: pd.DataFrame, rate: float = 0.01, ax: Axes | None = 
     -------
     Axes
     """
-    axes = _axes(ax, size=(7.0, 1.6 + 0.3 * max(len(frame), 3)))
+    axes = new_axes(ax, size=(7.0, 1.6 + 0.3 * max(len(frame), 3)))
     place = np.arange(len(frame))[::-1]
     colours = [COLOURS[7] if ambiguous else COLOURS[1] for ambiguous in frame["ambiguous"]]
     axes.barh(place, frame["rate"], color=colours, height=0.65)
@@ -314,11 +317,12 @@ def plot_false_flags(frame: pd.DataFrame, rate: float = 0.01, ax: Axes | None = 
     axes.set_xlabel("household devices flagged, 95 %")
     axes.set_title("False flags by situation")
     axes.grid(visible=False, axis="y")
-    _legend(axes, "lower right")
+    add_legend(axes, "lower right")
     return axes
 
 
-def _axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.5)) -> Axes:
+def new_axes(ax: Axes | None = None, size: tuple[float, float] = (6.0, 4.5)) -> Axes:
+    """Axes in the style of all pictures: those given, or new ones of a size in inches."""
     if ax is None:
         from matplotlib.figure import Figure
 
@@ -329,11 +333,13 @@ def _axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.5)) -> Axes:
     return ax
 
 
-def _legend(axes: Axes, where: Literal["best", "lower right"] = "best") -> None:
-    axes.legend(frameon=False, fontsize="small", loc=where)
+def add_legend(axes: Axes, where: Literal["best", "lower right"] = "best") -> None:
+    """Add a legend in the style of all pictures."""
+    axes.legend(fontsize="small", loc=where, facecolor="white", edgecolor="none", framealpha=0.85)
 
 
-def _style(index: int) -> dict[str, Any]:
+def curve_style(index: int) -> dict[str, Any]:
+    """Colour, dashes and width of a curve by its place; the first stands out."""
     width = 2.4 if index == 0 else 1.4
     return {
         "color": COLOURS[index % len(COLOURS)],
