@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
     from household_ml.networks import NetworkStatistics
 
-__all__ = ["NO_SESSION", "Timeline", "compute_timeline", "plot_timeline", "telling_account"]
+__all__ = [
+    "NO_SESSION",
+    "Timeline",
+    "compute_timeline",
+    "place_colour",
+    "plot_timeline",
+    "telling_account",
+]
 
 #: Cell of a day without a session.
 NO_SESSION = -2
@@ -183,7 +190,7 @@ def plot_timeline(timeline: Timeline) -> str:
         {
             "x": round(left + day * step, 1),
             "y": top + device * row + 3,
-            "colour": _colour(int(timeline.place[device, day])),
+            "colour": place_colour(int(timeline.place[device, day])),
             "told": f"{timeline.devices[device]}, {calendar[day]}: "
             f"{_place_name(int(timeline.place[device, day]))}",
         }
@@ -207,7 +214,7 @@ def plot_timeline(timeline: Timeline) -> str:
     ]
     seen = [place for place in np.unique(timeline.place).tolist() if place != NO_SESSION]
     legend = [
-        {"colour": _colour(place), "told": _place_name(place)}
+        {"colour": place_colour(place), "told": _place_name(place)}
         for place in sorted(seen, key=lambda place: (place < 0, place))
     ]
     environment = Environment(autoescape=True, loader=PackageLoader("household_ml.serving"))
@@ -228,7 +235,8 @@ def plot_timeline(timeline: Timeline) -> str:
     )
 
 
-def _colour(place: int) -> str:
+def place_colour(place: int) -> str:
+    """Colour of a place in every picture; below 0 is no place."""
     return _NOWHERE if place < 0 else _COLOURS[min(place, len(_COLOURS) - 1)]
 
 
