@@ -35,6 +35,8 @@ LEARNER: Final = ClassifierConfig(
 
 _FOLDS: Final = 5
 
+Learner = Callable[[Ints], Callable[[Floats], Floats]]
+
 
 def score_out_of_fold(
     values: Floats,
@@ -42,8 +44,7 @@ def score_out_of_fold(
     account: Ints,
     *,
     ambiguous: Bools | None = None,
-    monotone: Sequence[int] | None = None,
-    config: ClassifierConfig | None = None,
+    learn: Learner | None = None,
     jobs: int = 1,
 ) -> Floats:
     """Score each device by a learner that has not seen its account.
@@ -58,10 +59,9 @@ def score_out_of_fold(
         Account of each device.
     ambiguous : bool array of shape (D,), optional
         Policy open: scored, not learnt from.
-    monotone : sequence of F int, optional
-        Directions of the features; free when left out.
-    config : ClassifierConfig, optional
-        Size of the trees; :data:`LEARNER` when left out.
+    learn : callable, optional
+        Given the rows to learn from, an integer array, it gives a function from rows of values to
+        log-odds of ``household``; trees of :data:`LEARNER` when left out.
     jobs : int, default=1
         Threads; they change nothing but the time it takes.
 
@@ -91,17 +91,18 @@ def score_out_of_fold(
                 "Give a world of more accounts, or leave the references out.",
             )
         )
-    signs = [0] * values.shape[1] if monotone is None else monotone
+    free = [0] * values.shape[1]
+
+    def plain(train: Ints) -> Callable[[Floats], Floats]:
+        fitted = fit_classifier(values[train], y[train], monotone=free, config=LEARNER)
+        return lambda rows: np.asarray(fitted.decision_function(rows))
 
     def fold(train: Ints, test: Ints) -> Floats:
         from threadpoolctl import threadpool_limits
 
         # sums of gradients depend, in the last digit, on how many threads share them
         with threadpool_limits(1):
-            fitted = fit_classifier(
-                values[train], y[train], monotone=signs, config=config or LEARNER
-            )
-            return -np.asarray(fitted.decision_function(values[test]))
+            return -(learn or plain)(train)(values[test])
 
     found = np.zeros(y.size)
     scores = Parallel(n_jobs=jobs, prefer="threads")(delayed(fold)(*side) for side in sides)

@@ -23,8 +23,10 @@ from household_ml.modeling.distance import (
     measure_distance,
 )
 from household_ml.modeling.home_accuracy import HomeAccuracy, measure_homes
+from household_ml.modeling.hypotheses import Hypotheses
 from household_ml.modeling.labels import align_labels
 from household_ml.modeling.references import score_out_of_fold, score_references
+from household_ml.modeling.training import TrainingSet, fit_trees
 from household_ml.modeling.truth import Truth, align_truth
 from household_ml.networks import NetworkStatistics
 from household_ml.scoring.window import known_at
@@ -35,6 +37,7 @@ from household_ml.sessions import Sessions
 __all__ = ["REFERENCES", "Referenced", "compare_with_references", "homes_of", "table_of_worlds"]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 #: Scores that are made inside a world, at most.
 REFERENCES: Final = 5
@@ -124,8 +127,7 @@ def compare_with_references(
         learnt.y,
         learnt.account,
         ambiguous=learnt.ambiguous,
-        monotone=[feature.monotone for feature in LEARNT],
-        config=ClassifierConfig(),
+        learn=lambda train: _learn_inside(learnt, train),
         jobs=jobs,
     )
     if progress is not None:
@@ -143,6 +145,18 @@ def compare_with_references(
     statistics = measured.devices.statistics
     homes = _homes(data.name, known, truth, learnt.y, statistics, as_of, seed)
     return Referenced(distance, homes)
+
+
+def _learn_inside(learnt: TrainingSet, train: Ints) -> Callable[[Floats], Floats]:
+    chosen = np.zeros(len(learnt), dtype=bool)
+    chosen[train] = True
+    trees = fit_trees(
+        learnt.take(chosen),
+        [feature.name for feature in LEARNT],
+        monotone=[feature.monotone for feature in LEARNT],
+        config=ClassifierConfig(),
+    )
+    return lambda rows: Hypotheses.of(trees, rows).log_odds()
 
 
 class _Named(NamedTuple):
