@@ -15,7 +15,7 @@ __all__ = ["ABLATION", "HOMES", "REFERENCES", "SITUATIONS", "references_sections
 
 _WAY: Final = """## Between a plain model and an oracle
 
-One fresh world of each kind, {accounts} accounts in the headline, scored by the model without that
+Fresh worlds of each kind, {accounts} accounts in the headline, scored by the model without that
 kind. The plain model and the oracle are trained inside that world, by cross-validation over its
 accounts: an advantage that the model does not get. The share of the way is (model - plain) /
 (oracle - plain), of outside devices found at a rate of household false flags; policy-ambiguous
@@ -32,7 +32,7 @@ the other; this model's features trained in the world are what labels of the wor
 
 _RIGHT: Final = """## How often the inferred home is right
 
-Share of accounts, on a fresh world of each kind. The true home is the place of the account's last
+Share of accounts, on fresh worlds of each kind. The true home is the place of the account's last
 session at home; the inferred home is right where most of the sessions inferred to be at home were
 truly there. Then what is taken for home where it is wrong, as shares of all accounts, and the share
 that is right by kind of account.

@@ -12,7 +12,7 @@ from household_ml.errors import ParameterError, Problem
 from household_ml.features import GROUPS
 from household_ml.modeling.ablation import compare_ablated
 from household_ml.modeling.training import TrainingConfig, stack_worlds
-from household_ml.serving.datasets import LEARNT
+from household_ml.serving.datasets import LEARNT, LEARNT_COLUMNS
 from household_ml.serving.many_worlds import fit_on_worlds
 from household_ml.serving.sides import DividedDevices
 
@@ -89,9 +89,9 @@ def score_without(
         By kind left out: ``household_probability`` of the devices of its worlds, in their order.
     """
     features = [feature for feature in LEARNT if feature.group != family]
-    columns = [at for at, feature in enumerate(LEARNT) if feature.group != family]
     others = [world for world, of in zip(worlds, kinds, strict=True) if of not in left_out]
     model = fit_on_worlds(others, seed=seed, config=config, features=features)
+    columns = model.columns(LEARNT_COLUMNS)
     return {
         kind: np.concatenate(
             [

@@ -30,6 +30,8 @@ LESSONS = (
     Lesson("us", "us~5", 90, 40, 2, Roughness(lost_columns=("profile_id",), idle_days=3.0)),
     Lesson("us", "us", 90, 30, 3),
 )
+#: Kinds of these, and what another author makes of them.
+SETTINGS = {"fr", "us", "fr, second hand", "us, second hand"}
 QUICK = TrainingConfig(
     classifier=ClassifierConfig(trees=20, leaves=8, learning_rate=0.2),
     thresholds=ThresholdConfig(account_rate=0.2, device_rate=0.1, household_error=0.2),
@@ -105,7 +107,7 @@ def test_each_kind_is_measured_by_a_model_that_has_not_seen_it(model):
 
 def test_each_kind_stands_between_its_references(model):
     placed = model.metrics["references"]
-    assert set(placed["kinds"]) == {"fr", "us"}
+    assert set(placed["kinds"]) == SETTINGS
     for kind, found in placed["kinds"].items():
         assert found["name"].startswith(f"{kind}, seed ")
         assert {MODEL, PLAIN, ORACLE} < set(found["recall"])
@@ -116,7 +118,7 @@ def test_each_kind_stands_between_its_references(model):
 
 def test_honest_situations_are_told_by_kind(model):
     situations = model.metrics["situations"]
-    assert set(situations) == {"fr", "us"}
+    assert set(situations) == SETTINGS
     told = model.card.split("## Situations of honest people", 1)[1]
     for row in situations.values():
         assert {name for name in row if name.startswith("resident_")}
@@ -127,7 +129,7 @@ def test_honest_situations_are_told_by_kind(model):
 
 def test_homes_are_told_by_kind(model):
     homes = model.metrics["homes"]
-    assert set(homes) == {"fr", "us"}
+    assert set(homes) == SETTINGS
     for kind, found in homes.items():
         assert found["right"]["value"] > 0.8
         assert found["right"]["value"] + sum(found["wrong"].values()) == pytest.approx(1, abs=1e-4)
@@ -151,7 +153,8 @@ def test_every_family_of_features_is_ablated(model):
 def test_fresh_worlds_are_of_no_lesson():
     lessons = plan_lessons(accounts=700, worlds_per_kind=5, seed=1)
     fresh = plan_fresh(list(WORLDS), accounts=2000, seed=1)
-    assert [lesson.world for lesson in fresh] == list(WORLDS)
+    assert list(dict.fromkeys(lesson.kind for lesson in fresh)) == list(WORLDS)
+    assert len({lesson.setting for lesson in fresh}) == len(fresh)
     assert not {lesson.seed for lesson in fresh} & {SAMPLE.seed, *(each.seed for each in lessons)}
 
 

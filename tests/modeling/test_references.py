@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from household_ml.errors import LabelsError
+from household_ml.modeling import references
 from household_ml.modeling.classifier import ClassifierConfig
 from household_ml.modeling.comparison import compare_scores
 from household_ml.modeling.distance import LINE, ORACLE, ORACLE_HOME, PLAIN
@@ -21,7 +22,11 @@ from household_ml.modeling.truth import Truth, align_truth, name_sessions
 from household_ml.sessions import read_sessions
 from household_ml.simulation import simulate
 
-QUICK = ClassifierConfig(trees=20, leaves=8, learning_rate=0.2)
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = ClassifierConfig(trees=20, leaves=8, learning_rate=0.2)
+    monkeypatch.setattr(references, "LEARNER", small)
 
 
 @pytest.fixture(scope="module")
@@ -99,24 +104,24 @@ def test_the_plain_model_has_about_forty_features(world: SimpleNamespace) -> Non
     assert not any(np.isinf(values).any() for values in features.values())
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_account_is_scored_by_a_learner_that_has_not_seen_it(world: SimpleNamespace) -> None:
     values = np.column_stack(list(plain_features(world.sessions, world.as_of).values()))
-    whole = score_out_of_fold(values, world.y, world.account, config=QUICK)
+    whole = score_out_of_fold(values, world.y, world.account)
     own = world.account == world.account[0]
     flipped = np.where(own, 1.0 - world.y, world.y)
-    again = score_out_of_fold(values, flipped, world.account, config=QUICK)
+    again = score_out_of_fold(values, flipped, world.account)
     np.testing.assert_array_equal(again[own], whole[own])
     assert (again[~own] != whole[~own]).any()
 
 
+@pytest.mark.usefixtures("quick")
 def test_the_open_ones_are_not_learnt_from(world: SimpleNamespace) -> None:
     values = np.column_stack(list(plain_features(world.sessions, world.as_of).values()))
     flipped = np.where(world.ambiguous, 1.0 - world.y, world.y)
     assert world.ambiguous.any()
     first, second = (
-        score_out_of_fold(
-            values, y, world.account, ambiguous=world.ambiguous, config=QUICK, jobs=jobs
-        )
+        score_out_of_fold(values, y, world.account, ambiguous=world.ambiguous, jobs=jobs)
         for y, jobs in ((world.y, 1), (flipped, 2))
     )
     np.testing.assert_array_equal(first, second)
