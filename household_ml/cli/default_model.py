@@ -81,7 +81,7 @@ _NAME: Final = "household-default"
 @click.option(
     "--fresh-accounts",
     type=click.IntRange(50),
-    default=2000,
+    default=1000,
     show_default=True,
     help="Accounts of the world of each kind that is simulated anew to measure on.",
 )
@@ -155,7 +155,7 @@ def train_from_seeds(
     seed: int,
     config: TrainingConfig | None = None,
     leave_one_out: bool = False,
-    fresh_accounts: int = 2000,
+    fresh_accounts: int = 1000,
     ablation_folds: int = 0,
     jobs: int = 1,
 ) -> HouseholdModel:
@@ -172,7 +172,7 @@ def train_from_seeds(
     leave_one_out : bool, default=False
         Whether to measure every kind with a model trained on the others, also on a fresh world
         of the kind, between the references of that world.
-    fresh_accounts : int, default=2000
+    fresh_accounts : int, default=1000
         Accounts of each fresh world.
     ablation_folds : int, default=0
         Folds of kinds left out in turn to measure what each family of features is worth; 0 = not.

@@ -8,7 +8,7 @@ oracle told the true access lines alone, beyond them one that is told which plac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
