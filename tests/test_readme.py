@@ -10,9 +10,20 @@ import click
 import pytest
 
 from household_ml.cli import COMMANDS, household_ml
-from household_ml.config import environment_markdown
+from household_ml.config import FeatureConfig, environment_markdown
 from household_ml.schema import SESSIONS, VERDICTS
+from household_ml.scoring.hysteresis import (
+    HOUSEHOLD_DAYS,
+    OUTSIDE_DAYS,
+    OVERTURN_DAYS,
+    STANDING,
+)
 from household_ml.scoring.reasons import MOST, reasons_markdown
+from household_ml.scoring.verdicts import (
+    MIN_ACCOUNT_DAYS,
+    MIN_ACCOUNT_SESSIONS,
+    MIN_DEVICE_SESSIONS,
+)
 from household_ml.sessions.validation import REASONS as REJECTED
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +91,24 @@ def test_the_table_of_reasons_is_the_one_of_the_code() -> None:
     assert marked("with its sentences</summary>\n\n", "\n</details>") == reasons_markdown()
     assert MOST == 4
     assert "at most four reasons a device" in README
+
+
+def test_the_rule_of_verdicts_is_the_one_of_the_code() -> None:
+    told = " ".join(marked("\n## Verdicts\n", "\n## Reasons\n").split())
+    assert f"fewer than {MIN_DEVICE_SESSIONS} sessions in the window of 180 days" in told
+    assert FeatureConfig().window_days == 180
+    assert (
+        f"fewer than {MIN_ACCOUNT_SESSIONS} sessions or sessions on fewer than "
+        f"{MIN_ACCOUNT_DAYS} days" in told
+    )
+    assert f"`household` when every scoring of the last {HOUSEHOLD_DAYS} days" in told
+    assert (
+        f"`outside` when every scoring of the last {OUTSIDE_DAYS} days did, or of the last "
+        f"{OVERTURN_DAYS} if" in told
+    )
+    assert f"withdrawn when every scoring of the last {OVERTURN_DAYS} days" in told
+    assert f"at the latest {OVERTURN_DAYS} days" in told
+    assert all(f"`{column.name}`" in told for column in STANDING)
 
 
 def test_the_table_of_rejected_rows_is_the_one_of_the_code() -> None:

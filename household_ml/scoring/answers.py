@@ -121,7 +121,7 @@ def answer(model: HouseholdModel, inputs: AnswerInputs) -> Answers:
     )
     standing = None
     if inputs.earlier is not None:
-        standing = carry(call, probability, unseen, inputs.earlier)
+        standing = carry(call, probability, inputs.earlier)
     held = call if standing is None else standing.verdict
     verdict = allot_extra_members(
         held,

@@ -16,8 +16,8 @@ verdict changes; and a device that really leaves is called ``outside`` at the la
 :data:`OVERTURN_DAYS` days, and the time to the next scoring, after its probability has come under
 the threshold for good.
 
-Where too little has been seen nothing is called, and to be ``outside`` needs evidence that still
-counts: such a device becomes ``undetermined`` at once. One of the household stays so.
+Where too little has been seen nothing is called, so a new device stays ``undetermined``; but what
+was answered on more, which has left the window since, stands.
 
 A series begins with a table that was scored without one before. Its ``household`` is taken as it
 is, its ``outside`` as a first call: nobody is accused for one day. A device that was not scored
@@ -136,7 +136,7 @@ class Earlier:
     standing: Standing
 
 
-def carry(call: Codes, probability: Floats, unseen: Bools, earlier: Earlier) -> Standing:
+def carry(call: Codes, probability: Floats, earlier: Earlier) -> Standing:
     """Verdicts that stand after a scoring, by the rule of this module.
 
     Parameters
@@ -145,8 +145,6 @@ def carry(call: Codes, probability: Floats, unseen: Bools, earlier: Earlier) -> 
         What the thresholds call for, see :func:`~household_ml.scoring.verdicts.decide`.
     probability : float64 array of shape (D,)
         ``household_probability``.
-    unseen : bool array of shape (D,)
-        Devices with too little history.
     earlier : Earlier
         What the scoring before said.
 
@@ -167,7 +165,7 @@ def carry(call: Codes, probability: Floats, unseen: Bools, earlier: Earlier) -> 
     ... )
     >>> outside = np.array([3, 3], dtype=np.int8)
     >>> earlier = Earlier(42 * day, np.array([True, True]), outside, before)
-    >>> now = carry(outside, np.array([0.02, 0.02]), np.array([False, False]), earlier)
+    >>> now = carry(outside, np.array([0.02, 0.02]), earlier)
     >>> [Verdict(code).name for code in now.verdict], (now.called_since // day).tolist()[1]
     (['OUTSIDE', 'HOUSEHOLD'], 42)
     """
@@ -185,8 +183,7 @@ def carry(call: Codes, probability: Floats, unseen: Bools, earlier: Earlier) -> 
     accused = np.where(inside, OVERTURN_DAYS, OUTSIDE_DAYS)
     days = np.where(call == Verdict.OUTSIDE, accused, HOUSEHOLD_DAYS)
     turned = called & _lasted(called_since, moment, days)
-    cleared = doubted & _lasted(doubted_since, moment, np.int64(OVERTURN_DAYS))
-    withdrawn = ~turned & (cleared | (outside & unseen))
+    withdrawn = ~turned & doubted & _lasted(doubted_since, moment, np.int64(OVERTURN_DAYS))
     verdict = np.where(turned, call, np.where(withdrawn, np.int8(Verdict.UNDETERMINED), held))
     changed = turned | withdrawn
     return Standing(

@@ -92,10 +92,9 @@ NOT_LASTING: Final = Reason(
     "not_lasting",
     None,
     0,
-    "The last evidence alone would answer otherwise; it has not lasted long enough to change the "
-    "answer.",
-    "Les derniers indices seuls donneraient une autre réponse, mais pas depuis assez longtemps "
-    "pour la changer.",
+    "The answer is that of earlier scorings; what would change it has not lasted long enough.",
+    "La réponse est celle des calculs précédents ; ce qui la changerait ne dure pas depuis assez "
+    "longtemps.",
 )
 PAID_SLOT: Final = Reason(
     "paid_slot",

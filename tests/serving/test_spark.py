@@ -21,6 +21,8 @@ from household_ml.scoring import HouseholdScorer
 from household_ml.serving import spark
 from household_ml.sessions import SessionsWarning, read_sessions
 
+_DAY_US = 86_400_000_000
+
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")
 
 
@@ -75,6 +77,21 @@ def test_scores_equal_those_of_the_local_engine(
         assert as_numbers[0].equals(as_numbers[1])
     difference = pc.subtract(got["household_probability"], expected["household_probability"])
     assert np.abs(difference.to_numpy()).max() <= 1e-9
+
+
+def test_verdicts_carry_on_as_in_the_local_engine(
+    session: Any, path: str, scorer: HouseholdScorer, model_folder: Path, tmp_path: Path
+) -> None:
+    before = scorer.score_table(path, as_of=read_sessions(path).last_started_at() - 30 * _DAY_US)
+    out = tmp_path / "scores"
+    spark.score_into(spark.read_source(session, path), out, model=model_folder, previous=before)
+    got = pq.read_table(out).sort_by([("account_id", "ascending"), ("device_id", "ascending")])
+    expected = scorer.score_table(path, previous=before)
+    assert got.column_names == expected.column_names
+    assert got["verdict"].to_pylist() == expected["verdict"].to_pylist()
+    for name in ("verdict_since", "called_since", "doubted_since"):
+        as_numbers = [t[name].cast(pa.timestamp("us")).cast(pa.int64()) for t in (got, expected)]
+        assert as_numbers[0].to_pylist() == as_numbers[1].to_pylist()
 
 
 def test_rows_that_cannot_be_used_are_counted_and_nothing_is_an_error(
