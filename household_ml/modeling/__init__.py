@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from household_ml.modeling.adaptation import AdaptationConfig, adapt_model
     from household_ml.modeling.baselines import Baselines, fit_baselines
-    from household_ml.modeling.calibration import Calibration, adapt_to_prevalence, fit_calibration
+    from household_ml.modeling.calibration import Calibration, fit_calibration
     from household_ml.modeling.card import model_card
     from household_ml.modeling.classifier import ClassifierConfig, fit_classifier
     from household_ml.modeling.evaluation import (
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from household_ml.modeling.labels import AlignedLabels, align_labels
     from household_ml.modeling.model import HouseholdModel
+    from household_ml.modeling.prevalence import PrevalenceShift, adapt_to_prevalence
     from household_ml.modeling.splits import link_accounts, split_groups
     from household_ml.modeling.thresholds import ThresholdConfig, Thresholds, choose_thresholds
     from household_ml.modeling.training import (
@@ -43,6 +44,7 @@ __all__ = [
     "Comparison",
     "Evaluation",
     "HouseholdModel",
+    "PrevalenceShift",
     "ThresholdConfig",
     "Thresholds",
     "TrainingConfig",
@@ -74,13 +76,14 @@ _HOMES = {
     "Comparison": "evaluation",
     "Evaluation": "evaluation",
     "HouseholdModel": "model",
+    "PrevalenceShift": "prevalence",
     "ThresholdConfig": "thresholds",
     "Thresholds": "thresholds",
     "TrainingConfig": "training",
     "TrainingSet": "training",
     "Trees": "trees",
     "adapt_model": "adaptation",
-    "adapt_to_prevalence": "calibration",
+    "adapt_to_prevalence": "prevalence",
     "align_labels": "labels",
     "choose_thresholds": "thresholds",
     "compare_scores": "evaluation",

@@ -1,10 +1,16 @@
 """A customer's own labels, few and biased, put to use without losing what the model knew.
 
-The model learns from them in one way only: its log-odds are blended with those of trees trained on
-the labels alone. How much weight these get is decided by cross-validation over accounts, and a
-heavier weight must earn itself: it is taken only when the loss falls by more than chance among the
-accounts explains. So a handful of labels changes nothing, a few hundred accounts correct the
-probabilities, and a few thousand let the customer's own trees speak.
+Two things are learnt, from two sources.
+
+*The order of devices*, from the labels. The log-odds of the model are blended with those of trees
+trained on the labels alone. How much weight these get is decided by cross-validation over accounts.
+A heavier weight must earn itself: it is taken only when the loss falls by more than chance among
+the accounts explains. So a handful of labels changes nothing, a few hundred accounts speak softly,
+and a few thousand let the customer's own trees lead.
+
+*The level of the probability*, from the labels as far as they look drawn fairly, and from all
+devices, labelled or not, as far as they do not: see :mod:`~household_ml.modeling.recalibration` and
+:mod:`~household_ml.modeling.prevalence`.
 """
 
 from __future__ import annotations
@@ -16,19 +22,31 @@ import numpy as np
 import numpy.typing as npt
 
 from household_ml.errors import LabelsError, Problem
-from household_ml.modeling.calibration import Calibration, fit_calibration, sigmoid
+from household_ml.modeling.calibration import Calibration, sigmoid
 from household_ml.modeling.card import model_card
 from household_ml.modeling.classifier import ClassifierConfig
 from household_ml.modeling.evaluation import evaluate_scores
 from household_ml.modeling.hypotheses import Hypotheses
 from household_ml.modeling.model import HouseholdModel
-from household_ml.modeling.thresholds import ThresholdConfig, choose_thresholds
+from household_ml.modeling.prevalence import DOUBT, adapt_to_prevalence, settled_share
+from household_ml.modeling.recalibration import (
+    Recalibration,
+    fit_recalibration,
+    mean_level,
+    settle_level,
+)
+from household_ml.modeling.selection import Selection, compare_labelled
+from household_ml.modeling.thresholds import ThresholdConfig, Thresholds, choose_thresholds
 from household_ml.modeling.training import TrainingSet, fit_trees
 
 __all__ = ["AdaptationConfig", "adapt_model"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+#: Name of the choice that leaves the order of devices alone.
+UNTOUCHED = "untouched"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +65,19 @@ class AdaptationConfig:
         Parts of the accounts in the cross-validation.
     errors : float, default=1
         Standard errors by which a heavier weight must lower the loss.
-    strength : float, default=20
-        Pull of the new calibration towards the model's own.
     replicates : int, default=200
         Resamples of the accounts for intervals.
     """
 
     classifier: ClassifierConfig = field(
-        default_factory=lambda: ClassifierConfig(trees=200, leaves=16, min_rows=20, l2=10.0)
+        default_factory=lambda: ClassifierConfig(
+            trees=400, leaves=16, min_rows=20, l2=10.0, column_share=0.25
+        )
     )
     thresholds: ThresholdConfig = field(default_factory=ThresholdConfig)
     weights: tuple[float, ...] = (0.25, 0.5, 0.75)
     folds: int = 5
     errors: float = 1.0
-    strength: float = 20.0
     replicates: int = 200
 
 
@@ -75,16 +92,19 @@ def adapt_model(
 ) -> HouseholdModel:
     """Start from a model and learn from labels of one's own.
 
-    Thresholds are chosen on log-odds of accounts that the fold's own trees have not seen; where the
-    accounts are too few to certify any, the model's own thresholds are *not* kept, since they were
-    certified on other people.
+    Labels of household devices alone teach no order, and no share; what they can do is certify a
+    bound on false flags. Labels of devices outside alone are refused.
+
+    Thresholds are chosen on log-odds by own trees that have not seen the account. Where accounts
+    are too few to certify any, or where the labelled household devices are the easy ones, none is
+    given: the model's own are *not* kept, since they were certified on other people.
 
     Parameters
     ----------
     model : HouseholdModel
         What to start from.
     dataset : TrainingSet
-        Features in the model's order, and labels.
+        Features in the model's order, of all devices of the population, and labels of some.
     name : str, optional
         Of the new model; the old name when left out.
     version : str, default="0"
@@ -97,68 +117,62 @@ def adapt_model(
     Returns
     -------
     HouseholdModel
-        Its manifest tells the weight of the own trees (``own_weight``), the digest of the model it
-        came from (``adapted_from``), and the losses that were compared; its metrics are those of
-        the cross-validation.
+        Its manifest tells what was learnt: the weight of the own trees (``own_weight``), the
+        losses that were compared (``losses``), how the labelled devices differ from the others
+        (``selection``), how many labels seem wrong (``wrong_labels``), where the level comes from
+        (``level``), and the digest of the model it came from (``adapted_from``). Its metrics are
+        those of the cross-validation, on the labels as they are.
 
     Raises
     ------
     LabelsError
-        When no device is labelled.
+        When no device is labelled, or none as household.
     """
     chosen = config or AdaptationConfig()
     usable = np.isfinite(dataset.y)
     if dataset.ambiguous is not None:
         usable &= ~dataset.ambiguous
-    if not usable.any():
-        raise LabelsError(
-            Problem("labels to adapt to must hold a device", "none", "Label some devices.")
-        )
+    _check(dataset, usable)
     own = dataset.take(usable)
-    known = Hypotheses.of(model.trees, own.values)
-    fold = _folds(own, chosen.folds, seed)
-    names = model.feature_names[: model.trees.features]
-    fresh = _out_of_fold(own, fold, names, model.monotone, chosen.classifier, seed)
-    group = own.account if own.group is None else own.group
-    candidates: dict[float, tuple[Floats, Floats]] = {}
-    untouched = model.calibration.log_odds(known.log_odds())
-    losses = {"untouched": _losses(untouched, own)}
-    for weight in (0.0, *chosen.weights) if fresh is not None else (0.0,):
-        blended = (known if fresh is None else known.blended(fresh, weight)).log_odds()
-        adjusted = _recalibrated_out_of_fold(model.calibration, blended, own, fold, chosen.strength)
-        candidates[weight] = (blended, adjusted)
-        losses[f"{weight:g}"] = _losses(adjusted, own)
-    best = _cautious_best(losses, group, chosen.errors)
-    own_weight = 0.0 if best == "untouched" else float(best)
-    blended, adjusted = candidates[own_weight]
+    known = Hypotheses.of(model.trees, dataset.values)
+    before = model.calibration.log_odds(known.log_odds())
+    selection = compare_labelled(
+        before,
+        dataset.y,
+        dataset.account,
+        labelled=usable,
+        prevalence=model.calibration.prevalence,
+    )
+    order = _learn_order(model, own, _taken(known, usable), chosen, seed)
     trees = model.trees
-    calibration = model.calibration
-    if best == "untouched":
-        adjusted = untouched
-    else:
-        calibration = model.calibration.then(
-            _adjustment(model.calibration, blended, own, chosen.strength)
-        )
-    if own_weight > 0:
+    if order.weight > 0:
         mine = fit_trees(
             own,
-            names,
+            model.feature_names[: model.trees.features],
             weight=own.weight,
             monotone=model.monotone,
             seed=seed,
             config=chosen.classifier,
         )
-        trees = model.trees.scaled(1.0 - own_weight).plus(mine.scaled(own_weight))
-    thresholds = choose_thresholds(
-        blended,
-        own.y,
-        own.account,
-        calibration,
-        unseen=own.unseen,
-        config=chosen.thresholds,
+        trees = trees.scaled(1.0 - order.weight).plus(mine.scaled(order.weight))
+    # of labelled devices what unseen trees say, so that the level is not that of a memory
+    told = np.empty(len(dataset))
+    told[usable] = order.log_odds
+    if not usable.all():
+        told[~usable] = Hypotheses.of(trees, dataset.values[~usable]).log_odds()
+    labels = order.recalibration
+    line = labels.slope * model.calibration.log_odds(told)
+    unlabelled = mean_level(line, _share_of_household(model, before, dataset.account))
+    level = unlabelled
+    if own.y.min() < 1.0:
+        level = settle_level(labels, unlabelled, selection=selection.beyond_chance)
+    share = settled_share(float(sigmoid(line + level).mean()), model.open_share)
+    calibration = model.calibration.then(labels.map(level=level, prevalence=share))
+    thresholds = _certify(model.calibration, order, own, selection, chosen).shifted(
+        level - labels.shift
     )
     evaluation = evaluate_scores(
-        sigmoid(adjusted),
+        calibration.probability(order.log_odds),
         own.y,
         own.account,
         situation=own.situation,
@@ -169,7 +183,6 @@ def adapt_model(
         seed=seed,
         name="cross-validation",
     )
-    weights = np.ones(len(own)) if own.weight is None else own.weight
     adapted = replace(
         model,
         name=name or model.name,
@@ -183,20 +196,151 @@ def adapt_model(
             "adapted_from": model.digest,
             "adapted_to": {
                 "name": dataset.name,
+                "devices": len(dataset),
                 "labelled": len(own),
                 "outside": int((own.y == 0.0).sum()),
                 "accounts": int(np.unique(own.account).size),
             },
-            "own_weight": own_weight,
-            "losses": {
-                key: round(float(np.average(loss, weights=weights)), 6)
-                for key, loss in losses.items()
+            "own_weight": order.weight,
+            "losses": order.losses,
+            "wrong_labels": round(labels.wrong, 4),
+            "selection": {**selection.to_dict(), "too_easy": selection.too_easy},
+            "level": {
+                "labels": round(labels.shift, 4),
+                "labels_error": round(labels.standard_error, 4),
+                "unlabelled": round(unlabelled, 4),
+                "settled": round(level, 4),
             },
         },
         metrics={"evaluation": evaluation.to_dict()},
         card="",
     )
     return replace(adapted, card=model_card(adapted))
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What the labels say about the order of devices.
+
+    Parameters
+    ----------
+    weight : float
+        Of the own trees.
+    log_odds : float64 array of shape (D,)
+        Of the labelled devices, blended, by own trees that have not seen the account.
+    recalibration : Recalibration
+        Of these, after the model's own calibration.
+    losses : dict of str to float
+        Mean loss of each weight that was tried, out of fold.
+    """
+
+    weight: float
+    log_odds: Floats
+    recalibration: Recalibration
+    losses: dict[str, float]
+
+
+def _learn_order(
+    model: HouseholdModel,
+    own: TrainingSet,
+    known: Hypotheses,
+    config: AdaptationConfig,
+    seed: int,
+) -> _Order:
+    fold = _folds(own, config.folds, seed)
+    names = model.feature_names[: model.trees.features]
+    group = own.account if own.group is None else own.group
+    fresh = _out_of_fold(own, fold, names, model.monotone, config.classifier, seed)
+    told = {UNTOUCHED: known.log_odds()}
+    if np.unique(own.y).size == 2:
+        told["0"] = told[UNTOUCHED]
+    if fresh is not None:
+        told.update({f"{each:g}": known.blended(fresh, each).log_odds() for each in config.weights})
+    lines = {name: model.calibration.log_odds(found) for name, found in told.items()}
+    losses = {
+        name: _losses_out_of_fold(line, own, group, fold, slope=name != UNTOUCHED)
+        for name, line in lines.items()
+    }
+    best = _cautious_best(losses, group, config.errors)
+    labels = fit_recalibration(
+        lines[best], own.y, weight=own.weight, group=group, slope=best != UNTOUCHED
+    )
+    weights = np.ones(len(own)) if own.weight is None else own.weight
+    return _Order(
+        weight=0.0 if best == UNTOUCHED else float(best),
+        log_odds=told[best],
+        recalibration=labels,
+        losses={name: round(float(loss.sum() / weights.sum()), 6) for name, loss in losses.items()},
+    )
+
+
+def _certify(
+    calibration: Calibration,
+    order: _Order,
+    own: TrainingSet,
+    selection: Selection,
+    config: AdaptationConfig,
+) -> Thresholds:
+    """Thresholds that the labels can carry, on probabilities at the level of the labels."""
+    labels = order.recalibration
+    found = choose_thresholds(
+        order.log_odds,
+        own.y,
+        own.account,
+        calibration.then(labels.map(level=labels.shift, prevalence=0.5)),
+        unseen=own.unseen,
+        config=config.thresholds,
+    )
+    refused = {
+        "account_false_flags": selection.too_easy,
+        "device_false_flags": selection.too_easy,
+        "household_error": bool(own.y.min() == 1.0),
+    }
+    return Thresholds(
+        None if selection.too_easy else found.outside_at,
+        None if refused["household_error"] else found.household_at,
+        tuple(
+            replace(bound, upper=None) if refused[bound.name] else bound for bound in found.bounds
+        ),
+    )
+
+
+def _share_of_household(model: HouseholdModel, log_odds: Floats, account: Ints) -> float:
+    """Mean probability of the population's devices, after its share of households was estimated."""
+    shift = adapt_to_prevalence(
+        log_odds,
+        prevalence=model.calibration.prevalence,
+        account=account,
+        open_share=model.open_share,
+        doubt=DOUBT,
+    )
+    return float(sigmoid(log_odds + shift.delta).mean())
+
+
+def _taken(known: Hypotheses, chosen: Bools) -> Hypotheses:
+    return replace(
+        known,
+        home=known.home[chosen],
+        rival=known.rival[chosen],
+        home_claim=known.home_claim[chosen],
+        rival_claim=known.rival_claim[chosen],
+    )
+
+
+def _check(dataset: TrainingSet, usable: Bools) -> None:
+    household = int((dataset.y[usable] == 1.0).sum())
+    if not usable.any():
+        raise LabelsError(
+            Problem("labels to adapt to must hold a device", "none", "Label some devices.")
+        )
+    if household == 0:
+        raise LabelsError(
+            Problem(
+                "labels to adapt to must hold devices of the household",
+                f"{int(usable.sum())} devices outside and no other",
+                "Label household devices too: what they are called tells how many are wronged.",
+            )
+        )
 
 
 def _folds(own: TrainingSet, folds: int, seed: int) -> Ints:
@@ -236,37 +380,29 @@ def _out_of_fold(
     return None if asked is None else replace(asked, home=home, rival=rival, prior=prior)
 
 
-def _adjustment(
-    calibration: Calibration, log_odds: Floats, own: TrainingSet, strength: float
-) -> Calibration:
-    return fit_calibration(
-        calibration.log_odds(log_odds), own.y, weight=own.weight, segments=4, strength=strength
-    )
-
-
-def _recalibrated_out_of_fold(
-    calibration: Calibration, log_odds: Floats, own: TrainingSet, fold: Ints, strength: float
+def _losses_out_of_fold(
+    line: Floats, own: TrainingSet, group: npt.NDArray[Any], fold: Ints, *, slope: bool
 ) -> Floats:
+    """Loss of each label, level and share of wrong labels fitted to the other folds."""
     found = np.empty(len(own))
     for part in np.unique(fold):
         there = fold == part
-        if there.all():
-            return calibration.log_odds(log_odds)
-        rest = own.take(~there)
-        map_ = calibration.then(_adjustment(calibration, log_odds[~there], rest, strength))
-        found[there] = map_.log_odds(log_odds[there])
-    return found
-
-
-def _losses(log_odds: Floats, own: TrainingSet) -> Floats:
-    loss: Floats = np.logaddexp(0.0, log_odds) - own.y * log_odds
-    return loss
+        rest = ~there
+        fitted = fit_recalibration(
+            line[rest],
+            own.y[rest],
+            weight=None if own.weight is None else own.weight[rest],
+            group=group[rest],
+            slope=slope,
+        )
+        found[there] = fitted.losses(line[there], own.y[there])
+    return found if own.weight is None else found * own.weight
 
 
 def _cautious_best(losses: dict[str, Floats], group: npt.NDArray[Any], errors: float) -> str:
     """Go from the lightest change to the heaviest, and only where the loss falls surely."""
     code = np.unique(group, return_inverse=True)[1]
-    best = "untouched"
+    best = UNTOUCHED
     for name, loss in losses.items():
         gain = np.bincount(code, weights=losses[best] - loss)
         if gain.size > 1 and gain.sum() > errors * np.sqrt(gain.size) * gain.std(ddof=1):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from household_ml.errors import ModelFormatError, ParameterError, Problem
 
-__all__ = ["Calibration", "PrevalenceShift", "adapt_to_prevalence", "fit_calibration", "sigmoid"]
+__all__ = ["Calibration", "fit_calibration", "sigmoid"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,10 +36,6 @@ def sigmoid(log_odds: npt.ArrayLike) -> Floats:
     x = np.asarray(log_odds, dtype=np.float64)
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, 1.0, small) / (1.0 + small), dtype=np.float64)
-
-
-def _logit(probability: float) -> float:
-    return float(np.log(probability) - np.log1p(-probability))
 
 
 @dataclass(frozen=True)
@@ -289,99 +285,3 @@ def _check_fit(x: Floats, y: Floats, w: Floats, segments: int, strength: float) 
         )
     if problems:
         raise ParameterError(problems)
-
-
-@dataclass(frozen=True)
-class PrevalenceShift:
-    """How the probabilities of one population carry over to another.
-
-    Parameters
-    ----------
-    delta : float
-        What is added to every calibrated log-odds.
-    prevalence : float
-        Estimated share of ``household`` in the new population, in (0, 1).
-    standard_error : float
-        Of the estimated share, when devices were independent; accounts are clusters, so the true
-        one is up to a device count's root larger.
-    """
-
-    delta: float
-    prevalence: float
-    standard_error: float
-
-
-def adapt_to_prevalence(
-    log_odds: npt.ArrayLike,
-    *,
-    prevalence: float,
-    weight: Floats | None = None,
-    pseudo_devices: float = 50.0,
-) -> PrevalenceShift:
-    """Estimate how many devices of an unlabelled population are ``household``.
-
-    Assumes label shift: devices of each class look as they did where the model was calibrated, and
-    only the shares of the classes differ. Then the likelihood of the new share has one maximum,
-    the one that expectation-maximisation reaches (Saerens, Latinne and Decaestecker, Neural
-    Computation 2002); it is found here by bisection. A prior of ``pseudo_devices`` devices at
-    the old share keeps small populations near it. When the two classes look different in the new
-    population, the estimate is wrong: check the reliability on a labelled sample.
-
-    Parameters
-    ----------
-    log_odds : array-like of shape (D,)
-        Calibrated log-odds of the new population's devices.
-    prevalence : float
-        Share of ``household`` for which they are calibrated, in (0, 1).
-    weight : float64 array of shape (D,), optional
-        Weights, not negative; 1 when left out.
-    pseudo_devices : float, default=50
-        Weight of the prior, positive.
-
-    Returns
-    -------
-    PrevalenceShift
-
-    Raises
-    ------
-    ParameterError
-        When ``prevalence`` or ``pseudo_devices`` is out of range or a log-odds not finite.
-
-    Examples
-    --------
-    >>> adapt_to_prevalence([], prevalence=0.9).delta
-    0.0
-    """
-    x = np.asarray(log_odds, dtype=np.float64)
-    if not 0 < prevalence < 1 or not pseudo_devices > 0 or not np.isfinite(x).all():
-        raise ParameterError(
-            Problem(
-                "prevalence must be in (0, 1), pseudo_devices positive and log_odds finite",
-                f"{prevalence}, {pseudo_devices} and {int((~np.isfinite(x)).sum())} not finite",
-                "Give the prevalence of the calibration.",
-            )
-        )
-    w = np.ones(x.size) if weight is None else np.asarray(weight, dtype=np.float64)
-    p = sigmoid(x)
-    density_household = p / prevalence
-    density_outside = (1.0 - p) / (1.0 - prevalence)
-    difference = density_household - density_outside
-
-    def slope(share: float) -> float:
-        mixture = share * density_household + (1.0 - share) * density_outside
-        prior = prevalence / share - (1.0 - prevalence) / (1.0 - share)
-        return float(w @ (difference / mixture)) + pseudo_devices * prior
-
-    low, high = 1e-9, 1.0 - 1e-9
-    for _ in range(100):
-        middle = 0.5 * (low + high)
-        if slope(middle) > 0:
-            low = middle
-        else:
-            high = middle
-    share = 0.5 * (low + high) if x.size else prevalence
-    mixture = share * density_household + (1.0 - share) * density_outside
-    prior = prevalence / share**2 + (1.0 - prevalence) / (1.0 - share) ** 2
-    information = float(w @ (difference / mixture) ** 2) + pseudo_devices * prior
-    delta = _logit(share) - _logit(prevalence) if x.size else 0.0
-    return PrevalenceShift(delta, share, information**-0.5)

@@ -39,8 +39,9 @@ from household_ml.errors import (
     ModelNotFoundError,
     Problem,
 )
-from household_ml.modeling.calibration import Calibration, PrevalenceShift, adapt_to_prevalence
+from household_ml.modeling.calibration import Calibration
 from household_ml.modeling.hypotheses import CLAIMS, Hypotheses, columns_for
+from household_ml.modeling.prevalence import DOUBT, PrevalenceShift, adapt_to_prevalence
 from household_ml.modeling.thresholds import Thresholds
 from household_ml.modeling.trees import Trees
 
@@ -204,24 +205,41 @@ class HouseholdModel:
         names = self.feature_names[:features]
         return names if len(self.feature_names) == features else (*names, CLAIMS[0])
 
-    def adapted_to(self, values: Floats) -> tuple[HouseholdModel, PrevalenceShift]:
+    @property
+    def open_share(self) -> float:
+        """Share of the devices it was trained among on which the policy is open, in [0, 1)."""
+        worlds = self.manifest.get("worlds", [])
+        devices = sum(world["devices"] for world in worlds)
+        return sum(world["ambiguous"] for world in worlds) / devices if devices else 0.0
+
+    def adapted_to(
+        self, values: Floats, *, account: npt.NDArray[np.int64] | None = None
+    ) -> tuple[HouseholdModel, PrevalenceShift]:
         """Adapt to an unlabelled population with another share of households.
 
-        Every device's answer stays the same, since the thresholds move along; the probabilities
-        then mean what they say for the new population, under the assumption of
-        :func:`~household_ml.modeling.calibration.adapt_to_prevalence`.
+        The probabilities then mean what they say for the new population, under the assumption of
+        :mod:`~household_ml.modeling.prevalence`. Every device's answer stays the same, since the
+        thresholds move along; so do the bounds on false flags, see
+        :meth:`~household_ml.modeling.thresholds.Thresholds.shifted`.
 
         Parameters
         ----------
-        values : float64 array of shape (D, F)
+        values : float64 array of shape (D, K)
             Features of the population's devices, in the model's order.
+        account : int64 array of shape (D,), optional
+            Account of each device, for the standard error.
 
         Returns
         -------
         HouseholdModel, PrevalenceShift
         """
-        calibrated = self.calibration.log_odds(self.log_odds(values))
-        shift = adapt_to_prevalence(calibrated, prevalence=self.calibration.prevalence)
+        shift = adapt_to_prevalence(
+            self.calibration.log_odds(self.log_odds(values)),
+            prevalence=self.calibration.prevalence,
+            account=account,
+            open_share=self.open_share,
+            doubt=DOUBT,
+        )
         adapted = replace(
             self,
             calibration=self.calibration.shifted(shift.delta, prevalence=shift.prevalence),

@@ -13,7 +13,7 @@ calibration accounts; on another population a threshold drifts.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -159,17 +159,46 @@ class Thresholds:
     def shifted(self, delta: float) -> Thresholds:
         """Thresholds that call the same devices after all log-odds moved by ``delta``.
 
-        Under label shift the bounds on false flags stay as they were certified; the bound on
-        ``household_error`` does not, since it depends on the prevalence, and is dropped.
+        Under label shift devices of either class are called as before. So the bounds on false
+        flags, which are shares of household devices and of honest accounts, stay as they were
+        certified. The bound on ``household_error`` is a share of the devices called ``household``:
+        its odds fall as those of the share of households rise, and it is carried over so.
+
+        Parameters
+        ----------
+        delta : float
+            Log-odds that were added; the change in the log-odds of the share of households.
+
+        Returns
+        -------
+        Thresholds
+
+        Examples
+        --------
+        >>> before = Thresholds(0.5, 0.8, (Bound("household_error", 0.05, 0.95, 400, 9, 0.04),))
+        >>> after = before.shifted(-1.0)  # fewer households than where it was certified
+        >>> round(after.household_at, 3), round(after.bounds[0].rate, 3)
+        (0.595, 0.125)
         """
 
-        def moved(value: float | None) -> float | None:
+        def moved(value: float | None, by: float) -> float | None:
             if value is None or value in (0.0, 1.0):
                 return value
-            return float(sigmoid(np.log(value) - np.log1p(-value) + delta))
+            return float(sigmoid(np.log(value) - np.log1p(-value) + by))
 
-        kept = tuple(bound for bound in self.bounds if bound.name != "household_error")
-        return Thresholds(moved(self.outside_at), moved(self.household_at), kept)
+        def carried(bound: Bound) -> Bound:
+            if bound.name != "household_error":
+                return bound
+            rate = moved(bound.rate, -delta)
+            return replace(
+                bound, rate=bound.rate if rate is None else rate, upper=moved(bound.upper, -delta)
+            )
+
+        return Thresholds(
+            moved(self.outside_at, delta),
+            moved(self.household_at, delta),
+            tuple(carried(bound) for bound in self.bounds),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values from which :meth:`from_dict` makes equal thresholds."""

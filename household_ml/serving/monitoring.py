@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from household_ml.errors import ParameterError, Problem
 from household_ml.features import infer_places
-from household_ml.modeling.calibration import adapt_to_prevalence
 from household_ml.modeling.drift import compute_drift
 from household_ml.modeling.evaluation import Evaluation, evaluate_scores
 from household_ml.modeling.labels import align_labels
+from household_ml.modeling.prevalence import adapt_to_prevalence
 from household_ml.networks import EnrichedSessions, enrich, operator_name
 from household_ml.networks.behaviour import Behaviour, compare_operators, ratio_by_group
 from household_ml.schema import VERDICTS

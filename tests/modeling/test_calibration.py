@@ -4,12 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from household_ml.errors import ModelFormatError, ParameterError
-from household_ml.modeling.calibration import (
-    Calibration,
-    adapt_to_prevalence,
-    fit_calibration,
-    sigmoid,
-)
+from household_ml.modeling.calibration import Calibration, fit_calibration, sigmoid
 
 
 def population(rows, seed, prevalence=0.85, spread=1.4):
@@ -83,34 +78,3 @@ def test_what_cannot_be_fitted_is_refused():
         fit_calibration(np.zeros(0), np.zeros(0))
     with pytest.raises(ParameterError, match="y 0 or 1"):
         fit_calibration(np.zeros(2), np.array([0.0, np.nan]))
-
-
-@pytest.mark.parametrize("true_share", [0.6, 0.85, 0.97])
-def test_prevalence_of_an_unlabelled_population_is_recovered(true_share):
-    x, y, _ = population(20_000, 5, prevalence=true_share)
-    source_log_odds = 2 * x / 1.4**2 + np.log(0.85 / 0.15)  # calibrated where 85 % are household
-    shift = adapt_to_prevalence(source_log_odds, prevalence=0.85)
-    assert shift.prevalence == pytest.approx(y.mean(), abs=4 * shift.standard_error + 0.002)
-    adapted = sigmoid(source_log_odds + shift.delta)
-    assert adapted.mean() == pytest.approx(y.mean(), abs=0.02)
-
-
-def test_the_maximum_is_the_one_expectation_maximisation_reaches():
-    x, _, _ = population(3000, 6, prevalence=0.7)
-    log_odds = 2 * x / 1.4**2 + np.log(0.85 / 0.15)
-    share = 0.85
-    for _ in range(3000):
-        odds = log_odds + np.log(share / (1 - share)) - np.log(0.85 / 0.15)
-        share = sigmoid(odds).mean()
-    found = adapt_to_prevalence(log_odds, prevalence=0.85, pseudo_devices=1e-9)
-    assert found.prevalence == pytest.approx(share, abs=1e-6)
-
-
-def test_a_few_devices_do_not_move_the_prevalence_far():
-    assert adapt_to_prevalence([-6.0] * 3, prevalence=0.9).prevalence > 0.8
-    assert adapt_to_prevalence([], prevalence=0.9).prevalence == 0.9
-
-
-def test_prevalence_out_of_range_is_refused():
-    with pytest.raises(ParameterError, match=r"prevalence must be in \(0, 1\)"):
-        adapt_to_prevalence([0.0], prevalence=1.0)
