@@ -67,7 +67,7 @@ notebooks: venv ## run the notebooks
 example: venv ## simulate data/example again, from its seed
 	$(BIN)/household-ml simulate --out data/example --accounts 30 --days 60 --seed 7
 
-model: venv ## train models/default again, from its seeds (about 8 minutes on two cores)
+model: venv ## train models/default again, from its seeds (about 20 minutes on two cores)
 	$(BIN)/household-ml train-default --out models/default --leave-one-out
 
 lock: venv ## resolve requirements.lock anew
