@@ -107,9 +107,9 @@ def _rank(values: Floats, begin: int, rows: int, walk: Walk, ranks: npt.NDArray[
                 ranks[row, 2 * j + 1] = _ABOVE
                 continue
             place = (x - low) * scale
-            cell = 0
+            cell = np.int64(0)
             if place >= cells - 1:
-                cell = cells - 1
+                cell = np.int64(cells - 1)
             elif place > 0:
                 cell = np.int64(place)
             least, most = np.int64(first[cell]), np.int64(first[cell + 1])
@@ -128,7 +128,7 @@ def _next(
     nodes: npt.NDArray[np.uint64], ranks: npt.NDArray[np.uint16], node: np.uint64
 ) -> np.uint64:
     found = nodes[node]
-    return ((found >> _SHIFT_16) + np.uint64(ranks[found & _LOW_16])) >> _SHIFT_16
+    return np.uint64(((found >> _SHIFT_16) + np.uint64(ranks[found & _LOW_16])) >> _SHIFT_16)
 
 
 @compiled

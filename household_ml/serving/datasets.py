@@ -133,7 +133,9 @@ def read_labelled(folder: str | Path, *, sessions_format: str | None = None) -> 
                 "Give the folder that household-ml simulate writes, or one like it.",
             )
         )
-    sessions_at = root / "sessions" if (root / "sessions").is_dir() else find_table(root, "sessions")
+    sessions_at = (
+        root / "sessions" if (root / "sessions").is_dir() else find_table(root, "sessions")
+    )
     sessions = read_sessions(sessions_at or root, format=sessions_format)
     labels_at = find_table(root, "labels")
     labels = sessions.reading.labels if labels_at is None else _read_frame(labels_at)
