@@ -47,6 +47,9 @@ SAMPLE_KEY: Final = "sample"
 
 _NAME: Final = "household-default"
 
+#: Accounts of each kind that are followed from day to day.
+_FOLLOWED_ACCOUNTS: Final = 150
+
 
 @click.command(
     "train-default",
@@ -98,6 +101,11 @@ _NAME: Final = "household-default"
     help="Folds of kinds that the ablation leaves out in turn: as many models a family.",
 )
 @click.option(
+    "--stability",
+    is_flag=True,
+    help="Also follow accounts of a fresh world of each kind from day to day (long).",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(1),
     default=os.cpu_count() or 1,
@@ -113,6 +121,7 @@ def train_default(
     fresh_accounts: int,
     ablation: bool,
     ablation_folds: int,
+    stability: bool,
     jobs: int,
 ) -> None:
     """Train the model that ships with the package, from seeds alone.
@@ -128,6 +137,7 @@ def train_default(
         leave_one_out=leave_one_out,
         fresh_accounts=fresh_accounts,
         ablation_folds=ablation_folds if ablation else 0,
+        followed_accounts=_FOLLOWED_ACCOUNTS if stability else 0,
         jobs=jobs,
     )
     model.save(out)
@@ -157,6 +167,7 @@ def train_from_seeds(
     leave_one_out: bool = False,
     fresh_accounts: int = 1000,
     ablation_folds: int = 0,
+    followed_accounts: int = 0,
     jobs: int = 1,
 ) -> HouseholdModel:
     """Simulate, train and measure.
@@ -176,6 +187,9 @@ def train_from_seeds(
         Accounts of each fresh world.
     ablation_folds : int, default=0
         Folds of kinds left out in turn to measure what each family of features is worth; 0 = not.
+    followed_accounts : int, default=0
+        Accounts of a fresh world of each kind that are scored daily to measure how verdicts stand;
+        0 = not.
     jobs : int, default=1
         Processes.
 
@@ -186,12 +200,14 @@ def train_from_seeds(
     """
     from joblib import Parallel, delayed, parallel_config
 
+    from household_ml.cli.stability import stability_of_kinds
     from household_ml.modeling.card_references import (
         ABLATION,
         HOMES,
         REFERENCES,
         SITUATIONS,
     )
+    from household_ml.modeling.card_stability import STABILITY
     from household_ml.modeling.card_worlds import LEFT_OUT
     from household_ml.networks import NetworkTable
     from household_ml.serving.many_worlds import fit_on_worlds, measure_by_kind
@@ -249,6 +265,11 @@ def train_from_seeds(
         }
         if ablation_folds:
             metrics[ABLATION] = _ablate(worlds, kinds, ablation_folds, chosen, seed)
+        if followed_accounts:
+            with _step(f"following {followed_accounts} accounts of each kind from day to day"):
+                metrics[STABILITY] = stability_of_kinds(
+                    model, distinct, accounts=followed_accounts, seed=seed, jobs=jobs
+                )
     with _step("measuring"):
         metrics[SAMPLE_KEY] = measure_sample(model)
         model = replace(model, metrics=metrics)

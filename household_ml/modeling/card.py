@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from household_ml.modeling.card_references import references_sections
+from household_ml.modeling.card_stability import STABILITY, stability_section
 from household_ml.modeling.card_worlds import BY_KIND, LEFT_OUT, worlds_section
 from household_ml.modeling.evaluation import (
     FAIRNESS_LIMIT,
@@ -68,6 +69,7 @@ def model_card(model: HouseholdModel) -> str:
         ]
     else:
         parts.append("## Quality\n\nNot measured: no labelled account was left for a test.")
+    parts += [stability_section(metrics)] if STABILITY in metrics else []
     parts.append(_limits())
     return "\n\n".join(parts) + "\n"
 
