@@ -118,10 +118,11 @@ def adapt_model(
     -------
     HouseholdModel
         Its manifest tells what was learnt: the weight of the own trees (``own_weight``), the
-        losses that were compared (``losses``), how the labelled devices differ from the others
-        (``selection``), how many labels seem wrong (``wrong_labels``), where the level comes from
-        (``level``), and the digest of the model it came from (``adapted_from``). Its metrics are
-        those of the cross-validation, on the labels as they are.
+        losses that were compared (``losses``) and which was taken (``chosen``), how the labelled
+        devices differ from the others (``selection``), how many labels seem wrong
+        (``wrong_labels``), where the level comes from (``level``), and the digest of the model it
+        came from (``adapted_from``). Its metrics are those of the cross-validation, on the labels
+        as they are.
 
     Raises
     ------
@@ -202,9 +203,14 @@ def adapt_model(
                 "accounts": int(np.unique(own.account).size),
             },
             "own_weight": order.weight,
+            "chosen": order.chosen,
             "losses": order.losses,
             "wrong_labels": round(labels.wrong, 4),
-            "selection": {**selection.to_dict(), "too_easy": selection.too_easy},
+            "selection": {
+                **selection.to_dict(),
+                "noted": selection.noted,
+                "too_easy": selection.too_easy,
+            },
             "level": {
                 "labels": round(labels.shift, 4),
                 "labels_error": round(labels.standard_error, 4),
@@ -224,8 +230,8 @@ class _Order:
 
     Parameters
     ----------
-    weight : float
-        Of the own trees.
+    chosen : str
+        Name of the choice: ``untouched``, or the weight of the own trees.
     log_odds : float64 array of shape (D,)
         Of the labelled devices, blended, by own trees that have not seen the account.
     recalibration : Recalibration
@@ -234,10 +240,15 @@ class _Order:
         Mean loss of each weight that was tried, out of fold.
     """
 
-    weight: float
+    chosen: str
     log_odds: Floats
     recalibration: Recalibration
     losses: dict[str, float]
+
+    @property
+    def weight(self) -> float:
+        """Of the own trees, in [0, 1)."""
+        return 0.0 if self.chosen == UNTOUCHED else float(self.chosen)
 
 
 def _learn_order(
@@ -267,7 +278,7 @@ def _learn_order(
     )
     weights = np.ones(len(own)) if own.weight is None else own.weight
     return _Order(
-        weight=0.0 if best == UNTOUCHED else float(best),
+        chosen=best,
         log_odds=told[best],
         recalibration=labels,
         losses={name: round(float(loss.sum() / weights.sum()), 6) for name, loss in losses.items()},

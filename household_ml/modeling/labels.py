@@ -53,6 +53,10 @@ class AlignedLabels:
         Policy open.
     unmatched : int
         Labels of devices that have no row, such as devices without a session before ``as_of``.
+    strangers : int, default=0
+        Of these, labels of accounts that have no row either.
+    unanswered : int, default=0
+        Rows of the labels table that name no device or give no answer.
     """
 
     y: npt.NDArray[np.float64]
@@ -60,6 +64,38 @@ class AlignedLabels:
     situation: npt.NDArray[np.object_]
     ambiguous: npt.NDArray[np.bool_]
     unmatched: int
+    strangers: int = 0
+    unanswered: int = 0
+
+    def to_text(self) -> str:
+        """What became of the labels, a line for each thing there is to know.
+
+        Examples
+        --------
+        >>> answers, settled = np.array([1.0, 0.0, np.nan]), np.zeros(3, dtype=bool)
+        >>> given = AlignedLabels(answers, np.ones(3), np.full(3, ""), settled, 4, strangers=1)
+        >>> print(given.to_text())
+        2 of 3 devices are labelled: 1 household, 1 outside.
+        4 labels are of devices without a session in the window, 1 of them of unknown accounts.
+        """
+        settled = np.isfinite(self.y) & ~self.ambiguous
+        household, outside = int((self.y[settled] == 1).sum()), int((self.y[settled] == 0).sum())
+        lines = [
+            f"{household + outside:,} of {self.y.size:,} devices are labelled: "
+            f"{household:,} household, {outside:,} outside."
+        ]
+        open_cases = int((np.isfinite(self.y) & self.ambiguous).sum())
+        if open_cases:
+            lines.append(f"{open_cases:,} labels are policy_ambiguous and are not learnt from.")
+        if self.unmatched:
+            unknown = f", {self.strangers:,} of them of unknown accounts" if self.strangers else ""
+            lines.append(
+                f"{self.unmatched:,} labels are of devices without a session in the window"
+                f"{unknown}."
+            )
+        if self.unanswered:
+            lines.append(f"{self.unanswered:,} rows of the labels name no device or no answer.")
+        return "\n".join(lines)
 
 
 def align_labels(devices: DeviceRows, labels: pd.DataFrame) -> AlignedLabels:
@@ -139,12 +175,17 @@ def align_labels(devices: DeviceRows, labels: pd.DataFrame) -> AlignedLabels:
         column[matched] = values[source]
         return column
 
+    lost = np.ones(len(unique), dtype=bool)
+    lost[position[matched]] = False
+    accounts = rows.get_level_values(0)
     return AlignedLabels(
         y=spread(answer, np.nan),
         weight=spread(weight, 0.0),
         situation=spread(_situations(labels), ""),
         ambiguous=spread(_marks(labels), False),
-        unmatched=int(len(unique) - np.unique(position[matched]).size),
+        unmatched=int(lost.sum()),
+        strangers=int((~unique[lost].get_level_values(0).isin(accounts)).sum()),
+        unanswered=int((~named).sum()),
     )
 
 

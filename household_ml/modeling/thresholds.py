@@ -200,6 +200,25 @@ class Thresholds:
             tuple(carried(bound) for bound in self.bounds),
         )
 
+    def why_none(self) -> tuple[str, ...]:
+        """Why an answer is never given, a sentence for each bound that could not be certified.
+
+        Examples
+        --------
+        >>> few = Bound("account_false_flags", 0.01, 0.95, 120, 0, None)
+        >>> print(Thresholds(None, 0.8, (few,)).why_none()[0])
+        No device is called outside: with 120 honest accounts labelled, of which 0 would be \
+flagged at the strictest candidate, no false-flag rate of 1% can be certified at 95% confidence; \
+without an error that takes 299.
+        """
+        missing = {"household": self.household_at is None, "outside": self.outside_at is None}
+        told = []
+        for bound in self.bounds:
+            answer = "household" if bound.name == "household_error" else "outside"
+            if bound.upper is None and missing[answer] and not _certifiable(bound):
+                told.append(f"No device is called {answer}: {_uncertified(bound)}.")
+        return tuple(told)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values from which :meth:`from_dict` makes equal thresholds."""
         return {
@@ -218,6 +237,29 @@ class Thresholds:
             household_at=None if household_at is None else float(household_at),
             bounds=bounds,
         )
+
+
+def _certifiable(bound: Bound) -> bool:
+    """Whether this bound was not what stood in the way."""
+    limit = clopper_pearson_upper(bound.errors, bound.units, confidence=bound.confidence)
+    return bool(limit <= bound.rate)
+
+
+def _uncertified(bound: Bound) -> str:
+    needed = int(np.ceil(np.log(1.0 - bound.confidence) / np.log1p(-bound.rate)))
+    rate = f"{100 * bound.rate:.3g}%"
+    sure = f"{bound.confidence:.0%} confidence"
+    if bound.name == "household_error":
+        return (
+            f"with {bound.units} labelled devices that would be called so, {bound.errors} of them "
+            f"outside, no share of errors of {rate} can be certified at {sure}"
+        )
+    counted = "honest accounts" if bound.name == "account_false_flags" else "household devices"
+    enough = f"; without an error that takes {needed}" if bound.units < needed else ""
+    return (
+        f"with {bound.units} {counted} labelled, of which {bound.errors} would be flagged at the "
+        f"strictest candidate, no false-flag rate of {rate} can be certified at {sure}{enough}"
+    )
 
 
 def clopper_pearson_upper(

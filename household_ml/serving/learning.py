@@ -38,7 +38,7 @@ from household_ml.serving.sides import DividedDevices, divide, fit_rules
 if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
 
-__all__ = ["Measured", "evaluate_model", "train_model"]
+__all__ = ["Measured", "evaluate_model", "snapshot_bytes", "train_model"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -127,7 +127,7 @@ def train_model(
     )
     model = _compared(model, parts, chosen, seed)
     snapshot = parts[0].devices.statistics
-    model.save(out, attachments={SNAPSHOT: _bytes(snapshot)})
+    model.save(out, attachments={SNAPSHOT: snapshot_bytes(snapshot)})
     return model
 
 
@@ -242,7 +242,8 @@ def _marks(part: TrainingSet) -> npt.NDArray[np.bool_]:
     return np.zeros(len(part), dtype=bool) if part.ambiguous is None else part.ambiguous
 
 
-def _bytes(statistics: NetworkStatistics) -> bytes:
+def snapshot_bytes(statistics: NetworkStatistics) -> bytes:
+    """Network statistics as the bytes of the file that lies beside a model."""
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="household-ml-") as scratch:

@@ -28,6 +28,29 @@ def test_labels_are_found_by_account_and_device():
     np.testing.assert_array_equal(found.y, [1, np.nan, np.nan, 0, np.nan])
     assert found.weight.tolist() == [1, 0, 0, 1, 0]
     assert found.unmatched == 1
+    assert found.strangers == 1
+    assert found.unanswered == 1
+
+
+def test_what_became_of_every_label_is_told():
+    given = pd.DataFrame(
+        {
+            "account_id": ["a", "a", "a", "b", "b", "q", None],
+            "device_id": ["tv", "phone", "stick", "tv", "phone", "tv", "tv"],
+            "in_household": [True, False, True, True, None, True, True],
+            "policy_ambiguous": [False, False, False, True, False, False, False],
+        }
+    )
+    found = align_labels(ROWS, given)
+    assert (found.unmatched, found.strangers, found.unanswered) == (2, 1, 2)
+    assert found.to_text().splitlines() == [
+        "2 of 5 devices are labelled: 1 household, 1 outside.",
+        "1 labels are policy_ambiguous and are not learnt from.",
+        "2 labels are of devices without a session in the window, 1 of them of unknown accounts.",
+        "2 rows of the labels name no device or no answer.",
+    ]
+    told = sum(np.isfinite(found.y)) + found.unmatched + found.unanswered
+    assert told == len(given)
 
 
 def test_optional_columns_come_along():
