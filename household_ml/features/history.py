@@ -12,7 +12,7 @@ from household_ml.features.homes import Places, Use, weigh_places
 from household_ml.features.lines import join_lines, join_places
 from household_ml.features.nodes import Nodes, index_nodes, summarise_nodes
 
-__all__ = ["UNKNOWN_MINUTES", "Columns", "History", "read_history"]
+__all__ = ["UNKNOWN_MINUTES", "Columns", "History", "read_history", "with_rival_as_home"]
 
 _MICRO = 1_000_000
 _DAY = 86400

@@ -43,7 +43,7 @@ def rank_features(model: HouseholdModel, values: Floats) -> pd.Series:
         By feature, largest first.
     """
     size = np.abs(model.contributions(values)).mean(axis=0)
-    ranked = pd.Series(size, index=pd.Index(model.feature_names, name="feature"), name="effect")
+    ranked = pd.Series(size, index=pd.Index(model.explained_names, name="feature"), name="effect")
     return ranked.sort_values(ascending=False, kind="stable")
 
 
@@ -80,20 +80,20 @@ def compute_feature_effects(
     ParameterError
         The model has no such feature, or there are no devices.
     """
-    unknown = [name for name in features or () if name not in model.feature_names]
+    unknown = [name for name in features or () if name not in model.explained_names]
     if unknown or not len(values):
         raise ParameterError(
             Problem(
                 "features must be of the model, and there must be devices",
                 f"{', '.join(unknown) or 'no unknown feature'} and {len(values)} devices",
-                "See feature_names of the model.",
+                "See explained_names of the model.",
             )
         )
     chosen = list(rank_features(model, values).index[:most] if features is None else features)
     adds = model.contributions(values)
     frames = []
     for name in chosen:
-        column = model.feature_names.index(name)
+        column = model.explained_names.index(name)
         value = values[:, column]
         known = np.isfinite(value)
         edges = np.unique(np.quantile(value[known], np.linspace(0, 1, bins + 1)[1:-1])) if (

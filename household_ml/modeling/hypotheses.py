@@ -139,7 +139,7 @@ class Hypotheses:
         in_doubt = np.isfinite(self.home_claim)
         if not in_doubt.any():
             return self.home
-        told = np.isfinite(self.rival)
+        told = np.isfinite(self.rival) & np.isfinite(self.rival_claim)
         rival_claim = np.where(told, self.rival_claim, 0.0)
         rival = np.where(told, sigmoid(np.where(told, self.rival, 0.0)), 0.0)
         rest = np.maximum(1.0 - self.home_claim - rival_claim, 0.0)

@@ -31,7 +31,24 @@ from random import Random
 import numpy as np
 import pandas as pd
 
-__all__ = ["AMBIGUOUS", "KINDS", "PREFIXES", "make_world"]
+__all__ = [
+    "AMBIGUOUS",
+    "KINDS",
+    "PREFIXES",
+    "Account",
+    "Device",
+    "Habits",
+    "Isp",
+    "Line",
+    "Market",
+    "Networks",
+    "Person",
+    "Place",
+    "Space",
+    "World",
+    "draw_habits",
+    "make_world",
+]
 
 #: Announced prefixes of real networks: ASN -> (IPv4 prefixes, IPv6 prefixes); a sample of the
 #: iptoasn table of 2026-09-16 (PDDL 1.0), embedded so that a seed always gives the same world.

@@ -69,7 +69,7 @@ def test_examples_use_options_that_there_are(name: str) -> None:
 
 def test_the_commands_of_the_contract_and_their_order() -> None:
     expected = "demo simulate networks features places train evaluate score serve".split()
-    assert list(COMMANDS)[: len(expected)] == expected
+    assert [name for name in COMMANDS if name in expected] == expected
     assert list(COMMANDS)[-1] == "train-default"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from household_ml.errors import ParameterError
-from household_ml.features import FEATURES
+from household_ml.features import COLUMN_NAMES
 from household_ml.modeling.effects import (
     compute_feature_effects,
     plot_feature_effect,
@@ -18,9 +18,7 @@ from household_ml.resources import resource
 
 @pytest.fixture(scope="module")
 def model() -> HouseholdModel:
-    return HouseholdModel.load(
-        resource("models/default"), catalogue=[feature.name for feature in FEATURES]
-    )
+    return HouseholdModel.load(resource("models/default"), catalogue=COLUMN_NAMES)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,12 @@ import pytest
 from household_ml.errors import FormatError, LabelsError
 from household_ml.modeling.model import HouseholdModel
 from household_ml.networks import NetworkStatistics
-from household_ml.serving.datasets import LEARNT, labelled_devices, read_labelled
+from household_ml.serving.datasets import (
+    LEARNT,
+    LEARNT_COLUMNS,
+    labelled_devices,
+    read_labelled,
+)
 from household_ml.serving.learning import evaluate_model, train_model
 from tests.small_world import QUICK
 
@@ -53,7 +58,7 @@ def test_the_same_data_and_seed_give_the_same_model(
 
 def test_the_classifier_sees_no_feature_of_the_rules(model_folder: Path) -> None:
     model = HouseholdModel.load(model_folder)
-    assert model.feature_names == tuple(feature.name for feature in LEARNT)
+    assert model.feature_names == LEARNT_COLUMNS
     assert not any(feature.group == "rule" for feature in LEARNT)
 
 

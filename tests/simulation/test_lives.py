@@ -143,7 +143,7 @@ def test_a_world_is_written_a_chunk_at_a_time(tmp_path: Path) -> None:
     done: list[tuple[int, int]] = []
     rows = write_world(tmp_path, "fr", 510, 7, progress=lambda *step: done.append(step))
     assert done == [(500, 510), (510, 510)]
-    assert rows.keys() == {"sessions", "labels", "accounts"}
+    assert rows.keys() == {"sessions", "labels", "accounts", "changes"}
     assert pq.ParquetFile(tmp_path / "sessions.parquet").num_row_groups == 2
     assert rows["accounts"] == 510
     assert not (tmp_path / "truth.parquet").exists()

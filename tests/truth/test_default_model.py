@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from household_ml.cli.default_model import SAMPLE, measure_sample
-from household_ml.features import FEATURE_NAMES
+from household_ml.features import COLUMN_NAMES
 from household_ml.modeling.evaluation import Evaluation
 from household_ml.modeling.model import HouseholdModel
 from household_ml.resources import resource
@@ -21,7 +21,7 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> HouseholdModel:
-    return HouseholdModel.load(folder, catalogue=FEATURE_NAMES)
+    return HouseholdModel.load(folder, catalogue=COLUMN_NAMES)
 
 
 def test_it_is_used_when_none_is_named(model, monkeypatch):
