@@ -18,7 +18,7 @@ BIN = Path(sys.executable).parent
 ROOT = Path(__file__).parents[2]
 
 #: Starting may take long on a machine that is busy.
-PATIENCE = 240.0
+PATIENCE = 900.0
 
 MLFLOW = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
