@@ -7,6 +7,7 @@ from household_ml.errors import LabelsError, ParameterError
 from household_ml.modeling.classifier import ClassifierConfig
 from household_ml.modeling.evaluation import Evaluation
 from household_ml.modeling.model import HouseholdModel
+from household_ml.modeling.splits import CALIBRATION
 from household_ml.modeling.training import (
     TrainingConfig,
     TrainingSet,
@@ -178,3 +179,17 @@ def test_the_card_says_what_matters(model):
         model.digest,
     ):
         assert text in card
+
+
+def test_thresholds_are_certified_on_calibration_accounts_alone():
+    data = world("a", 3)
+    model = fit(data, seed=4)
+    aside = split_training_set(data, shares=FAST.shares, seed=4) == CALIBRATION
+    counted = aside & np.isfinite(data.y) & ~data.ambiguous
+    accounts = np.unique(data.account[counted])
+    strangers = np.unique(data.account[counted & (data.y == 0)])
+    by_name = {bound.name: bound for bound in model.thresholds.bounds}
+    assert by_name["account_false_flags"].units == len(accounts) - len(strangers)
+    assert by_name["device_false_flags"].units == (data.y[counted] == 1).sum()
+    odd = np.where(counted & (data.values[:, 0] > 0), 1.0 - data.y, data.y)
+    assert fit(replace(data, y=odd), seed=4).thresholds != model.thresholds

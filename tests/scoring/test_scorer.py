@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,12 +20,14 @@ from household_ml.errors import (
 )
 from household_ml.features import FEATURES, build_features
 from household_ml.modeling.hypotheses import columns_for
+from household_ml.modeling.thresholds import Thresholds
 from household_ml.networks import enrich
 from household_ml.schema import SCORES, VERDICTS
 from household_ml.scoring import REASONS, HouseholdScorer, score_schema
 from household_ml.scoring.evidence import measure_evidence
 from household_ml.scoring.reasons import group_sums
 from household_ml.scoring.scorer import read_moment
+from household_ml.scoring.verdicts import too_little_history
 from household_ml.sessions import read_sessions
 from household_ml.simulation import Simulated
 
@@ -63,6 +66,27 @@ def test_verdicts_follow_the_probability(scores: pa.Table, scorer: HouseholdScor
         if row["verdict"] == "outside":
             assert row["household_probability"] <= thresholds.outside_at
     assert {"household", "outside", "undetermined"} <= set(scores["verdict"].to_pylist())
+
+
+def test_where_no_threshold_qualifies_nobody_is_called(
+    scorer: HouseholdScorer, sessions: pa.Table, scores: pa.Table
+) -> None:
+    nobody = HouseholdScorer(replace(scorer.model, thresholds=Thresholds(None, None)))
+    told = nobody.score_table(sessions, networks=enrich(read_sessions(sessions)).statistics)
+    assert set(told["verdict"].to_pylist()) == {"undetermined"}
+    assert told["household_probability"].equals(scores["household_probability"])
+
+
+def test_too_little_history_is_undetermined_and_says_so(
+    scores: pa.Table, sessions: pa.Table
+) -> None:
+    evidence = measure_evidence(read_sessions(sessions))
+    unseen = too_little_history(evidence)
+    assert 0 < unseen.sum() < unseen.size
+    rows = scores.to_pylist()
+    for row, few in zip(rows, unseen.tolist(), strict=True):
+        assert (row["reasons"][:1] == ["little_history"]) == few
+        assert not few or row["verdict"] == "undetermined"
 
 
 def test_reasons_are_codes_of_the_table(scores: pa.Table) -> None:
@@ -190,8 +214,6 @@ def test_the_environment_names_the_model(
 
 
 def test_a_model_with_a_feature_that_cannot_be_built(scorer: HouseholdScorer) -> None:
-    from dataclasses import replace
-
     trees = scorer.model.trees.features
     names = columns_for(["star_sign", *scorer.model.feature_names[1:trees]])
     with pytest.raises(ModelFeaturesError, match="star_sign"):
