@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stability": ("stability", "Score accounts daily, and tell how often verdicts flip."),
     "score": ("answers", "Score every device of a set of sessions."),
     "serve": ("answers", "Answer over HTTP."),
+    "api-keys": ("api_keys", "Make or revoke the keys that open the HTTP service."),
     "adapt": ("learning", "Adapt the probability to unlabelled sessions."),
     "promote": ("promotion", "Make the challenger champion, if it holds against the present one."),
     "explain": ("audit", "Give a recorded answer again, and say whether it is equal."),

@@ -213,7 +213,9 @@ def _score_with_spark(
 @click.command(
     cls=Command,
     examples=(
-        "household-ml serve --port 8080",
+        "household-ml serve --api-keys off --port 8080",
+        "household-ml api-keys --file keys.json --add enforcement",
+        "household-ml serve --model models:/household@champion --host 0.0.0.0 --api-keys keys.json",
         "curl -s localhost:8080/v1/score -H 'Content-Type: application/json' -d @account.json",
     ),
 )
@@ -231,8 +233,37 @@ def _score_with_spark(
     show_default=True,
     help="Port to listen on; 0 chooses a free one.",
 )
-def serve(model: str | None, networks: str | None, host: str, port: int) -> None:
-    """Answer over HTTP; what there is to ask stands at /docs."""
+@click.option(
+    "--api-keys",
+    metavar="PATH",
+    help="File of API keys, as household-ml api-keys makes it, or off, which a loopback address "
+    "alone allows; left out, HOUSEHOLD_ML_HTTP_KEYS.",
+)
+@audit_option
+@keys_option
+def serve(
+    model: str | None,
+    networks: str | None,
+    host: str,
+    port: int,
+    api_keys: str | None,
+    audit_path: str | None,
+    key_file: str | None,
+) -> None:
+    """Answer over HTTP; what there is to ask stands at /docs.
+
+    Limits are environment variables, see HOUSEHOLD_ML_HTTP_... in the README. With an audit record
+    and keys, what is answered is also recorded there, under pseudonyms and without addresses; each
+    answer then waits for the disk.
+    """
     from household_ml.serving.http import serve as answer
 
-    answer(model, networks=networks, host=host, port=port)
+    with open_audit(audit_path, key_file, source="http") as recording:
+        answer(
+            model,
+            networks=networks,
+            host=host,
+            port=port,
+            api_keys=api_keys,
+            recording=recording if named_audit(audit_path) is not None else None,
+        )

@@ -8,7 +8,8 @@ what is documented is what is accepted.
 from household_ml.errors import MissingDependencyError, Problem
 
 try:
-    from household_ml.serving.http.app import create_app, serve
+    from household_ml.serving.http.app import create_app
+    from household_ml.serving.http.server import serve
 except ImportError as error:  # pragma: no cover - held by the test in a bare environment
     raise MissingDependencyError(
         Problem(

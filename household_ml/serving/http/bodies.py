@@ -7,24 +7,18 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 
-from household_ml.errors import FormatError, HouseholdError, Problem, SchemaError
-from household_ml.serving.http.messages import ProblemDetails, ProblemItem
+from household_ml.errors import FormatError, Problem, SchemaError
 
-__all__ = ["MAX_PROBLEMS", "BodyError", "parse", "problem_details"]
+__all__ = ["MAX_PROBLEMS", "BodyError", "parse"]
 
 Message = TypeVar("Message")
 
-#: Problems told of one body; what is beyond is counted.
+#: Problems told of one body; the search ends there.
 MAX_PROBLEMS = 100
 
 _EXPECTED = re.compile(r"Expected (?P<rule>.+?)(?:, got (?P<got>.+))?$")
-_TITLES = {
-    "schema": "The request has fields that are missing or wrong",
-    "format": "The body cannot be read",
-    "parameter": "A value is out of its range",
-    "no_sessions": "No session could be used",
-    "input": "The request is wrong",
-}
+
+_Found = list[tuple[str, Problem]]
 
 
 class BodyError(SchemaError):
@@ -43,19 +37,19 @@ class BodyError(SchemaError):
         self.pointers = tuple(pointers)
 
 
-def parse(body: bytes, message: type[Message]) -> Message:
+def parse(body: bytes, decoder: msgspec.json.Decoder[Message]) -> Message:
     """Parse a JSON body.
 
     Parameters
     ----------
     body : bytes
         JSON text.
-    message : type
-        A type of :mod:`household_ml.serving.http.messages`.
+    decoder : msgspec.json.Decoder
+        Decoder of a type of :mod:`household_ml.serving.http.messages`.
 
     Returns
     -------
-    object of type ``message``
+    object of the decoder's type
 
     Raises
     ------
@@ -64,64 +58,50 @@ def parse(body: bytes, message: type[Message]) -> Message:
     BodyError
         It does not follow the schema: every field that is wrong is named.
     """
-    wrong: list[tuple[str, Problem]] = []
     try:
         try:
-            return msgspec.json.decode(body, type=message)
-        except msgspec.ValidationError:
-            _inspect(msgspec.json.decode(body), message, "", wrong)
+            return decoder.decode(body)
+        except msgspec.ValidationError as error:
+            raise _refusal(msgspec.json.decode(body), decoder.type, error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(
             Problem("the body must be JSON in UTF-8", str(error), "Send a JSON object; see /docs.")
         ) from error
-    kept = wrong[:MAX_PROBLEMS]
-    if len(wrong) > len(kept):
-        more = Problem(
-            "the body must follow the schema",
-            f"{len(wrong) - len(kept)} more problems",
-            "Mend the ones above first.",
-        )
-        kept.append(("", more))
-    raise BodyError([problem for _, problem in kept], [pointer for pointer, _ in kept])
 
 
-def problem_details(error: HouseholdError, status: int) -> ProblemDetails:
-    """An error of the product as RFC 9457 tells it."""
-    pointers = getattr(error, "pointers", ()) or (None,) * len(error.problems)
-    return ProblemDetails(
-        type=f"urn:household-ml:problem:{error.code}",
-        title=_TITLES.get(error.code, "The request could not be answered"),
-        status=status,
-        detail=str(error) if len(error.problems) == 1 else f"{len(error.problems)} problems",
-        code=error.code,
-        problems=tuple(
-            ProblemItem(problem.must, problem.got, problem.remedy, pointer)
-            for problem, pointer in zip(error.problems, pointers, strict=True)
-        ),
-    )
+def _refusal(value: object, kind: Any, error: msgspec.ValidationError) -> BodyError:
+    wrong: _Found = []
+    _inspect(value, kind, "", wrong)
+    if len(wrong) > MAX_PROBLEMS:
+        told = f"more than {MAX_PROBLEMS} problems"
+        more = Problem("the body must follow the schema", told, "Mend the ones above first.")
+        wrong[MAX_PROBLEMS:] = [("", more)]
+    if not wrong:
+        wrong.append(("", Problem("the body must follow the schema", str(error), "See /docs.")))
+    return BodyError([problem for _, problem in wrong], [pointer for pointer, _ in wrong])
 
 
-def _inspect(value: object, kind: Any, pointer: str, wrong: list[tuple[str, Problem]]) -> None:
-    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-    if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
-        _inspect_fields(value, bare, pointer, wrong)
+def _inspect(value: object, kind: Any, pointer: str, wrong: _Found) -> None:
+    """Collect what is wrong with a value; parts that are right are passed over quickly."""
+    if len(wrong) > MAX_PROBLEMS:
         return
-    items = get_args(bare) if get_origin(bare) is tuple else ()
-    if len(items) == 2 and isinstance(value, list):
-        length_rule = kind.__metadata__ if get_origin(kind) is Annotated else ()
-        _convert(value, Annotated[list[Any], *length_rule], pointer, wrong)
-        for index, item in enumerate(value):
-            _inspect(item, items[0], f"{pointer}/{index}", wrong)
-        return
-    _convert(value, kind, pointer, wrong)
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+        items = get_args(bare) if get_origin(bare) is tuple else ()
+        if isinstance(bare, type) and issubclass(bare, msgspec.Struct) and isinstance(value, dict):
+            _inspect_fields(value, bare, pointer, wrong)
+        elif items and isinstance(value, list) and _fits(value, kind):
+            for index, item in enumerate(value):
+                _inspect(item, items[0], f"{pointer}/{index}", wrong)
+        else:
+            wrong.append((pointer, _told(value, pointer, error)))
 
 
 def _inspect_fields(
-    value: object, kind: type[msgspec.Struct], pointer: str, wrong: list[tuple[str, Problem]]
+    value: dict[str, object], kind: type[msgspec.Struct], pointer: str, wrong: _Found
 ) -> None:
-    if not isinstance(value, dict):
-        _convert(value, dict[str, Any], pointer, wrong)
-        return
     for field in msgspec.structs.fields(kind):
         where = f"{pointer}/{field.encode_name}"
         if field.encode_name in value:
@@ -131,14 +111,20 @@ def _inspect_fields(
             wrong.append((where, problem))
 
 
-def _convert(value: object, kind: Any, pointer: str, wrong: list[tuple[str, Problem]]) -> None:
+def _fits(value: list[object], kind: Any) -> bool:
+    """Whether a list is of a length that is taken, whatever is in it."""
+    rules = kind.__metadata__ if get_origin(kind) is Annotated else ()
     try:
-        msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        told = _EXPECTED.match(str(error))
-        rule = told["rule"].replace("`", "") if told else "a valid value"
-        shown = msgspec.json.encode(value).decode()
-        got = shown if len(shown) <= 60 else f"{shown[:57]}..."
-        where = pointer or "the body"
-        reason = "See /docs." if told else f"{error}. See /docs."
-        wrong.append((pointer, Problem(f"{where} must be {rule}", got, reason)))
+        msgspec.convert(value, Annotated[list[Any], *rules] if rules else list[Any])
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _told(value: object, pointer: str, error: msgspec.ValidationError) -> Problem:
+    told = _EXPECTED.match(str(error))
+    rule = told["rule"].replace("`", "") if told else "a valid value"
+    shown = msgspec.json.encode(value).decode()
+    got = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    reason = "See /docs." if told else f"{error}. See /docs."
+    return Problem(f"{pointer or 'the body'} must be {rule}", got, reason)

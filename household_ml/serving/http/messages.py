@@ -24,6 +24,8 @@ __all__ = [
     "RowCounts",
     "ScoreRequest",
     "SessionIn",
+    "Status",
+    "StreamLine",
     "components",
 ]
 
@@ -171,22 +173,6 @@ class BatchScores(Struct, frozen=True):
     rejected: tuple[RejectedRow, ...] = ()
 
 
-class ModelDescription(Struct, frozen=True):
-    """The model that answers."""
-
-    model: str
-    name: str
-    version: str
-    digest: str
-    features: tuple[str, ...]
-    household_at: Annotated[
-        float | None, Meta(description="household at or above it; null: none qualifies.")
-    ]
-    outside_at: Annotated[
-        float | None, Meta(description="outside at or below it; null: none qualifies.")
-    ]
-
-
 class ProblemItem(Struct, frozen=True):
     """One thing that is wrong."""
 
@@ -209,10 +195,55 @@ class ProblemDetails(Struct, frozen=True):
     problems: tuple[ProblemItem, ...] = ()
 
 
+class StreamLine(Struct, frozen=True, omit_defaults=True):
+    """One line of a streamed answer: the scores of one account, or why there are none."""
+
+    line: Annotated[
+        int | None,
+        Meta(description="Number of the line that is answered, from 1; none: the stream ends."),
+    ] = None
+    scores: AccountScores | None = None
+    problem: ProblemDetails | None = None
+
+
+class ModelDescription(Struct, frozen=True):
+    """The model that answers."""
+
+    model: Annotated[str, Meta(description="As in every answer: name, version, start of digest.")]
+    name: str
+    version: str
+    digest: Annotated[str, Meta(description="SHA-256 over all that decides an answer.")]
+    source_version: Annotated[
+        str, Meta(description="What its source calls it: the version in the registry.")
+    ]
+    features: tuple[str, ...]
+    household_at: Annotated[
+        float | None, Meta(description="household at or above it; null: none qualifies.")
+    ]
+    outside_at: Annotated[
+        float | None, Meta(description="outside at or below it; null: none qualifies.")
+    ]
+
+
+class Status(Struct, frozen=True):
+    """State of the process."""
+
+    status: Literal["alive", "ready", "starting", "stopping"]
+
+
 def components() -> dict[str, Any]:
     """JSON schemas of all messages, for ``components/schemas`` of an OpenAPI document."""
     _, schemas = msgspec.json.schema_components(
-        (ScoreRequest, BatchRequest, AccountScores, BatchScores, ModelDescription, ProblemDetails),
+        (
+            ScoreRequest,
+            BatchRequest,
+            AccountScores,
+            BatchScores,
+            StreamLine,
+            ModelDescription,
+            ProblemDetails,
+            Status,
+        ),
         ref_template="#/components/schemas/{name}",
     )
     return dict(schemas)

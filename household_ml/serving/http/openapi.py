@@ -6,17 +6,19 @@ The page is drawn here, on the server: it fetches nothing from anywhere.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader
 
 from household_ml import __version__
+from household_ml.config import ServiceConfig
 from household_ml.serving.http.messages import components
+from household_ml.serving.http.problems import MEDIA_TYPE as PROBLEM
 
 __all__ = ["EXAMPLE", "describe", "docs_page"]
 
 #: A request that works.
-EXAMPLE: dict[str, Any] = {
+EXAMPLE: Final[dict[str, Any]] = {
     "account_id": "A-1",
     "extra_members": 0,
     "sessions": [
@@ -37,65 +39,196 @@ EXAMPLE: dict[str, Any] = {
     ],
 }
 
-_PROBLEMS = {
-    "400": "The body is not JSON.",
-    "413": "The body is too large.",
-    "422": "Fields are missing or wrong, or no session could be used; all problems together.",
+_JSON = "application/json"
+_STREAM = "application/x-ndjson"
+
+_DESCRIPTION = """Which devices of a streaming account belong to its household.
+Scores are evidence, not decisions: undetermined is an answer, and nothing may be blocked on it.
+Every error is told as a problem (RFC 9457) with a stable code. Besides what stands at each call, a
+connection may be answered with 400 when it does not speak HTTP, 408 or 431 when the headers of a
+request are too slow or too large, and 503 when there are too many connections."""
+
+_PROBLEMS: Final = {
+    "400": "The body is not JSON: code format.",
+    "401": "The API key is missing or unknown: code unauthorized.",
+    "408": "The body took longer than {arrival_s:g} s to arrive: code slow_request.",
+    "413": "The body has more than {max_body} bytes, or its accounts more than {max_sessions} "
+    "sessions together: code too_large.",
+    "415": "The body is of another type, or compressed: code media_type.",
+    "422": "Fields are missing or wrong (code schema), or what they say cannot be answered (codes "
+    "no_sessions, parameter and the other codes of wrong input); all problems together.",
     "500": "An error of the service, with a request id.",
+    "503": "Nothing can be answered now: as much is in progress as may be (code busy), it took "
+    "longer than {work_s:g} s (timed_out), or no model is loaded yet (not_ready).",
+}
+
+_HEADERS: Final = {
+    "401": {"WWW-Authenticate": "Bearer."},
+    "503": {"Retry-After": "Seconds until it is worth asking again."},
 }
 
 
-def describe() -> dict[str, Any]:
+def describe(config: ServiceConfig | None = None, *, secured: bool = True) -> dict[str, Any]:
     """The OpenAPI 3.1 document.
+
+    Parameters
+    ----------
+    config : ServiceConfig or None, default=None
+        Limits of the service; None for the defaults.
+    secured : bool, default=True
+        Whether it asks for API keys.
 
     Returns
     -------
     dict
         Every path, field, limit and error.
+
+    Examples
+    --------
+    >>> sorted(describe()["paths"])[-2:]
+    ['/v1/score', '/v1/score/batch']
     """
-    score = _post("Score the devices of one account.", "ScoreRequest", "AccountScores", EXAMPLE)
-    entry = {name: EXAMPLE[name] for name in ("account_id", "extra_members", "sessions")}
-    batch = _post(
-        "Score the devices of many accounts at one moment.",
-        "BatchRequest",
-        "BatchScores",
-        {"accounts": [entry]},
-    )
-    status = {"application/json": {"schema": {"type": "object"}}}
+    calls = _Calls(config or ServiceConfig(), secured)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "household-ml",
             "version": __version__,
-            "description": "Which devices of a streaming account belong to its household. "
-            "Scores are evidence, not decisions: undetermined is an answer, and nothing may be "
-            "blocked on it.",
+            "description": " ".join(_DESCRIPTION.splitlines()),
         },
         "paths": {
-            "/v1/score": {"post": score},
-            "/v1/score/batch": {"post": batch},
+            "/v1/score": {"post": calls.score()},
+            "/v1/score/batch": {"post": calls.batch()},
             "/v1/model": {
-                "get": {
-                    "summary": "The model that answers.",
-                    "operationId": "model",
-                    "responses": {"200": _json("The model.", "ModelDescription")},
+                "get": calls.get(
+                    "model", "The model that answers.", _json("ModelDescription"), "401 500 503"
+                )
+            },
+            "/metrics": {
+                "get": calls.get(
+                    "metrics",
+                    "Metrics in the text format of Prometheus.",
+                    {"text/plain": {"schema": {"type": "string"}}},
+                    "401 500",
+                )
+            },
+            "/healthz": {"get": calls.probe("healthz", "Whether the process lives.", "It lives.")},
+            "/readyz": {
+                "get": calls.probe(
+                    "readyz",
+                    "Whether requests can be answered.",
+                    "They can.",
+                    {"503": "Still starting, or stopping."},
+                )
+            },
+        },
+        "components": {
+            "schemas": components(),
+            **({"securitySchemes": {"key": _KEY}} if secured else {}),
+        },
+    }
+
+
+_KEY: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "An API key of the service, as household-ml api-keys makes it.",
+}
+
+
+class _Calls:
+    """Descriptions of calls, under the limits of one service."""
+
+    def __init__(self, config: ServiceConfig, secured: bool) -> None:
+        self._limits = {name: getattr(config, name) for name in config.__slots__}
+        self._secured = secured
+
+    def score(self) -> dict[str, Any]:
+        taken = {_JSON: {"schema": _ref("ScoreRequest"), "example": EXAMPLE}}
+        return self._post(
+            "score", "Score the devices of one account.", taken, _json("AccountScores")
+        )
+
+    def batch(self) -> dict[str, Any]:
+        entry = {name: EXAMPLE[name] for name in ("account_id", "extra_members", "sessions")}
+        line = json.dumps({**EXAMPLE, "sessions": EXAMPLE["sessions"][:3]}) + "\n"
+        taken = {
+            _JSON: {"schema": _ref("BatchRequest"), "example": {"accounts": [entry]}},
+            _STREAM: {
+                "schema": {
+                    "type": "string",
+                    "description": "A stream, of any length: each line one ScoreRequest, answered "
+                    "as by /v1/score, while the next lines arrive. Read while you send.",
+                    "x-line-schema": _ref("ScoreRequest"),
+                },
+                "example": line,
+            },
+        }
+        gives = {
+            **_json("BatchScores"),
+            _STREAM: {
+                "schema": {
+                    "type": "string",
+                    "description": "Each line one StreamLine, in the order of the request.",
+                    "x-line-schema": _ref("StreamLine"),
                 }
             },
-            "/healthz": _probe("healthz", "Whether the process lives.", status),
-            "/readyz": _probe(
-                "readyz",
-                "Whether requests can be answered.",
-                status,
-                {"503": {"description": "Still starting, or stopping.", "content": status}},
-            ),
-            "/metrics": _probe(
-                "metrics",
-                "Metrics in the text format of Prometheus.",
-                {"text/plain": {"schema": {"type": "string"}}},
-            ),
-        },
-        "components": {"schemas": components()},
-    }
+        }
+        summary = "Score the devices of many accounts: at one moment, or as a stream of accounts."
+        return self._post("scoreBatch", summary, taken, gives)
+
+    def get(self, name: str, summary: str, gives: dict[str, Any], errors: str) -> dict[str, Any]:
+        return {
+            "summary": summary,
+            "operationId": name,
+            "responses": self._responses(gives, errors.split()),
+            **self._security(),
+        }
+
+    def probe(
+        self, name: str, summary: str, yes: str, others: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        told = {"200": yes, **(others or {})}
+        responses = {
+            status: {
+                "description": text,
+                "headers": _headers(),
+                "content": _json("Status"),
+            }
+            for status, text in told.items()
+        }
+        return {"summary": summary, "operationId": name, "responses": responses}
+
+    def _post(
+        self, name: str, summary: str, taken: dict[str, Any], gives: dict[str, Any]
+    ) -> dict[str, Any]:
+        limit = "At most {max_body} bytes, for a stream each line; sent within {arrival_s:g} s, a "
+        limit += "stream never silent for longer; uncompressed."
+        return {
+            "summary": summary,
+            "operationId": name,
+            "requestBody": {
+                "required": True,
+                "description": limit.format(**self._limits),
+                "content": taken,
+            },
+            "responses": self._responses(gives, list(_PROBLEMS)),
+            **self._security(),
+        }
+
+    def _responses(self, gives: dict[str, Any], errors: list[str]) -> dict[str, Any]:
+        found = {"200": {"description": "The answer.", "headers": _headers(), "content": gives}}
+        for status in errors:
+            if status != "401" or self._secured:
+                found[status] = {
+                    "description": _PROBLEMS[status].format(**self._limits),
+                    "headers": _headers(_HEADERS.get(status)),
+                    "content": {PROBLEM: {"schema": _ref("ProblemDetails")}},
+                }
+        return found
+
+    def _security(self) -> dict[str, Any]:
+        return {"security": [{"key": []}]} if self._secured else {}
 
 
 def docs_page(description: dict[str, Any]) -> str:
@@ -115,37 +248,16 @@ def docs_page(description: dict[str, Any]) -> str:
     return page.render(**description, link=_type_text, shown=_shown)
 
 
-def _post(summary: str, takes: str, gives: str, example: dict[str, Any]) -> dict[str, Any]:
-    problems = {
-        status: {
-            "description": description,
-            "content": {"application/problem+json": {"schema": _ref("ProblemDetails")}},
-        }
-        for status, description in _PROBLEMS.items()
-    }
+def _headers(others: dict[str, str] | None = None) -> dict[str, Any]:
+    told = {"X-Request-Id": "Name of the request, as in the log of the service.", **(others or {})}
     return {
-        "summary": summary,
-        "operationId": takes[0].lower() + takes[1:],
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": _ref(takes), "example": example}},
-        },
-        "responses": {"200": _json("The answer.", gives), **problems},
+        name: {"description": text, "required": True, "schema": {"type": "string"}}
+        for name, text in told.items()
     }
 
 
-def _probe(
-    name: str,
-    summary: str,
-    content: dict[str, Any],
-    others: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    answers = {"200": {"description": summary, "content": content}, **(others or {})}
-    return {"get": {"summary": summary, "operationId": name, "responses": answers}}
-
-
-def _json(description: str, name: str) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": _ref(name)}}}
+def _json(name: str) -> dict[str, Any]:
+    return {_JSON: {"schema": _ref(name)}}
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -155,6 +267,8 @@ def _ref(name: str) -> dict[str, str]:
 def _type_text(rule: dict[str, Any]) -> str:
     if "$ref" in rule:
         return str(rule["$ref"]).rsplit("/", 1)[-1]
+    if "x-line-schema" in rule:
+        return f"lines of {_type_text(rule['x-line-schema'])}"
     if "anyOf" in rule:
         return " or ".join(_type_text(part) for part in rule["anyOf"])
     if rule.get("type") == "array":
@@ -165,10 +279,10 @@ def _type_text(rule: dict[str, Any]) -> str:
 
 
 def _limits(rule: dict[str, Any]) -> str:
-    names = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
+    names = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "format")
     limits = [f"{name} {rule[name]}" for name in names if name in rule]
     return f" ({', '.join(limits)})" if limits else ""
 
 
 def _shown(example: object) -> str:
-    return json.dumps(example, indent=1)
+    return example if isinstance(example, str) else json.dumps(example, indent=1)

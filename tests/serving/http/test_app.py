@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,29 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-import uvicorn
 
-from household_ml.networks import enrich
+from household_ml.networks import NetworkStatistics
 from household_ml.scoring import HouseholdScorer
-from household_ml.serving.http import app, create_app
 from household_ml.serving.http.openapi import EXAMPLE, describe
-from household_ml.sessions import read_sessions
-
-
-@pytest.fixture(scope="module")
-def client(scorer: HouseholdScorer, sessions: pa.Table) -> Iterator[httpx.Client]:
-    statistics = enrich(read_sessions(sessions)).statistics
-    app = create_app(scorer, statistics)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as found:
-        yield found
-    server.should_exit = True
-    thread.join()
+from tests.serving.http.asking import problems
 
 
 def body_of(sessions: pa.Table) -> list[dict[str, Any]]:
@@ -55,7 +34,10 @@ def same_devices(got: list[dict[str, Any]], expected: pa.Table) -> None:
 
 
 def test_one_account_gets_the_scores_that_the_scorer_gives(
-    client: httpx.Client, scorer: HouseholdScorer, sessions: pa.Table
+    client: httpx.Client,
+    scorer: HouseholdScorer,
+    statistics: NetworkStatistics,
+    sessions: pa.Table,
 ) -> None:
     account = sessions["account_id"][0]
     alone = sessions.filter(pc.equal(sessions["account_id"], account))
@@ -67,12 +49,14 @@ def test_one_account_gets_the_scores_that_the_scorer_gives(
     assert found["model"] == scorer.model_label
     assert found["account_id"] == account.as_py()
     assert found["rows"] == {"received": len(alone), "accepted": len(alone), "rejected": 0}
-    statistics = enrich(read_sessions(sessions)).statistics
     same_devices(found["devices"], scorer.score_table(alone, networks=statistics))
 
 
 def test_a_batch_gets_the_same(
-    client: httpx.Client, scorer: HouseholdScorer, sessions: pa.Table
+    client: httpx.Client,
+    scorer: HouseholdScorer,
+    statistics: NetworkStatistics,
+    sessions: pa.Table,
 ) -> None:
     ids = pc.unique(sessions["account_id"]).to_pylist()[:5]
     parts = {i: sessions.filter(pc.equal(sessions["account_id"], i)) for i in ids}
@@ -81,7 +65,6 @@ def test_a_batch_gets_the_same(
         for i, part in parts.items()
     ]
     found = client.post("/v1/score/batch", json={"accounts": accounts}).json()
-    statistics = enrich(read_sessions(sessions)).statistics
     expected = scorer.score_table(
         pa.concat_tables(parts.values()),
         networks=statistics,
@@ -110,16 +93,6 @@ def test_rejected_rows_are_told(client: httpx.Client) -> None:
     assert found["rejected"] == [
         {"account_id": "a", "row": len(sessions) - 1, "reason": "ip_invalid"}
     ]
-
-
-def problems(answer: httpx.Response, status: int, code: str) -> list[dict[str, Any]]:
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    found = answer.json()
-    assert (found["status"], found["code"]) == (status, code)
-    assert found["type"] == f"urn:household-ml:problem:{code}"
-    listed: list[dict[str, Any]] = found["problems"]
-    return listed
 
 
 def test_all_that_is_wrong_is_told_together(client: httpx.Client) -> None:
@@ -170,32 +143,23 @@ def test_an_account_twice_in_a_batch(client: httpx.Client) -> None:
     assert "once in a batch" in problems(answer, 422, "parameter")[0]["must"]
 
 
-def test_a_body_that_is_too_large(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "MAX_BODY", 100)
-    problems(client.post("/v1/score", json=EXAMPLE), 413, "input")
-
-    def in_parts() -> Iterator[bytes]:
-        for _ in range(20):
-            yield b" " * 10
-
-    problems(client.post("/v1/score", content=in_parts()), 413, "input")
-
-
 def test_calls_that_there_are_not(client: httpx.Client) -> None:
     problems(client.get("/v2/score"), 404, "input")
     problems(client.get("/v1/score"), 405, "input")
 
 
 def test_an_error_of_the_service_tells_no_insides(
-    client: httpx.Client, scorer: HouseholdScorer, monkeypatch: pytest.MonkeyPatch
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*given: object, **named: object) -> None:
         raise ZeroDivisionError("secret")
 
     monkeypatch.setattr(HouseholdScorer, "score_table", broken)
-    answer = client.post("/v1/score", json=EXAMPLE)
+    with caplog.at_level("INFO", logger="household_ml.http"):
+        answer = client.post("/v1/score", json=EXAMPLE)
     problems(answer, 500, "error")
-    assert "secret" not in answer.text
+    assert "secret" not in answer.text + caplog.text
+    assert "ZeroDivisionError at" in caplog.text
     assert answer.headers["x-request-id"] in answer.text
 
 
@@ -218,7 +182,7 @@ def test_metrics_count_requests_sessions_and_verdicts(client: httpx.Client) -> N
 
 def test_the_description_is_served_and_its_example_works(client: httpx.Client) -> None:
     description = client.get("/openapi.json").json()
-    assert description == json.loads(json.dumps(describe()))
+    assert description == json.loads(json.dumps(describe(secured=False)))
     for path, key in (("/v1/score", "ScoreRequest"), ("/v1/score/batch", "BatchRequest")):
         content = description["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         assert content["schema"]["$ref"].endswith(key)
