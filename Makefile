@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help venv demo test test-long bench notebooks lint types format model example \
+.PHONY: help venv demo test test-long bench bench-http notebooks lint types format model example \
         lock wheel clean
 
 help: ## this list
@@ -44,8 +44,9 @@ demo: venv ## the whole way on simulated accounts; prints the result and a repor
 test: lint types ## lint, types and the tests (about 5 minutes on two cores)
 	@$(PYTEST) -q -n 2 -m "not slow"
 
-test-long: venv ## all tests, the slow ones and a real installation from the wheel too
-	@$(PYTEST) -q -n 2 --durations=20
+test-long: venv ## all tests: slow ones, an installation from the wheel, half an hour of requests
+	@$(PYTEST) -q -n 2 --durations=20 -m "not soak"
+	@$(PYTEST) -q -m soak
 
 lint: venv
 	@$(BIN)/ruff check --quiet .
@@ -61,6 +62,9 @@ format: venv ## put the code into its form
 bench: venv ## speed of features and scoring, beside the floor of reading the file
 	$(BIN)/python tests/benchmarks/batch.py --out benchmarks/results.json
 
+bench-http: venv ## speed of the HTTP service, beside MLflow and empty endpoints (wants wrk)
+	$(BIN)/python tests/benchmarks/service.py --out benchmarks/service.json
+
 notebooks: venv ## run the notebooks
 	$(PYTEST) -q tests/notebooks
 
@@ -70,10 +74,13 @@ example: venv ## simulate data/example again, from its seed
 model: venv ## train models/default again, from its seeds (about 20 minutes on two cores)
 	$(BIN)/household-ml train-default --out models/default --leave-one-out
 
-lock: venv ## resolve requirements.lock anew
+lock: venv ## resolve requirements.lock anew, and the part of it that the service needs
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade \
 	  --output-file requirements.lock --quiet
+	echo 'setuptools>=80' | $(BIN)/uv pip compile pyproject.toml - --extra serve --extra mlflow \
+	  --universal --python-version 3.11 --constraint requirements.lock --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --output-file deploy/requirements.lock --quiet
 
 wheel: venv ## build dist/*.whl
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

@@ -20,6 +20,7 @@ TOP = {
     "Makefile",
     "README.md",
     "data",
+    "deploy",
     "household_ml",
     "models",
     "notebooks",
