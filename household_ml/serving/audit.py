@@ -22,12 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from household_ml.errors import AuditError, ParameterError, Problem
 from household_ml.scoring.scorer import HouseholdScorer
-from household_ml.serving.audit_records import (
-    AuditedAnswer,
-    AuditedModel,
-    Recorder,
-    read_record_id,
-)
+from household_ml.serving.audit_recorder import Recorder
+from household_ml.serving.audit_records import AuditedAnswer, AuditedModel, read_record_id
 from household_ml.serving.audit_store import AuditStore
 
 if TYPE_CHECKING:

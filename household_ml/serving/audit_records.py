@@ -10,17 +10,13 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
-from household_ml import __version__
 from household_ml.errors import ParameterError, Problem
 from household_ml.scoring.answers import AnswerInputs
 from household_ml.scoring.hysteresis import Earlier, Standing
@@ -28,26 +24,29 @@ from household_ml.scoring.verdicts import Evidence
 
 if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
-    from household_ml.scoring.answers import Scored
     from household_ml.sessions.keys import Keys
 
 __all__ = [
+    "DEVICE",
+    "EARLIER",
     "AuditedAnswer",
     "AuditedDevice",
     "AuditedModel",
-    "Recorder",
+    "digest_of",
+    "moment_or_never",
     "read_record_id",
     "seal",
     "seal_keys",
 ]
 
-_DEVICE: Final = np.dtype(
+#: Facts of a device, as they are sealed.
+DEVICE: Final = np.dtype(
     [("place", "<i4"), ("last_home_at", "<i8"), ("sessions", "<i8"), ("probability", "<f8")]
 )
 _RECORD: Final = re.compile(r"([0-9a-f]{8,32})(?:\.([1-9][0-9]*))?")
 
 #: What the scoring before said of a device, where verdicts carry over.
-_EARLIER: Final = np.dtype(
+EARLIER: Final = np.dtype(
     [
         ("known", "?"),
         ("call", "i1"),
@@ -205,17 +204,12 @@ def seal(answer: AuditedAnswer, key: bytes) -> str:
     """
     facts = np.array(
         [
-            (
-                d.place,
-                _NEVER if d.last_home_at is None else d.last_home_at,
-                d.sessions,
-                d.probability,
-            )
+            (d.place, moment_or_never(d.last_home_at), d.sessions, d.probability)
             for d in answer.devices
         ],
-        _DEVICE,
+        DEVICE,
     )
-    return _digest(
+    return digest_of(
         key,
         (answer.as_of, answer.sessions, answer.days, answer.slots),
         (answer.account, answer.model.digest, answer.software),
@@ -224,115 +218,6 @@ def seal(answer: AuditedAnswer, key: bytes) -> str:
         + b"".join(device.earlier or b"" for device in answer.devices),
         [(d.device, d.verdict, d.reasons) for d in answer.devices],
     )
-
-
-class Recorder:
-    """What makes answers of scores: pseudonyms and seals under the newest of some keys.
-
-    Parameters
-    ----------
-    keys : Keys
-        Secrets for pseudonyms and seals.
-    """
-
-    def __init__(self, keys: Keys) -> None:
-        self._names = keys.pseudonyms
-        self._key = seal_keys(keys)[-1]
-
-    def answers(
-        self, scored: Scored, model: AuditedModel, *, source: str
-    ) -> Iterator[AuditedAnswer]:
-        """Answers of what was scored, sealed, one per account, in its order.
-
-        Parameters
-        ----------
-        scored : Scored
-            Scores of whole accounts, and what they were decided from.
-        model : AuditedModel
-            What answered.
-        source : str
-            Who asked.
-
-        Yields
-        ------
-        AuditedAnswer
-        """
-        table, inputs = scored.scores, scored.inputs
-        if table.num_rows == 0:
-            return
-        account = self._pseudonyms("account_id", table["account_id"].to_pylist())
-        said = list(
-            zip(
-                self._pseudonyms("device_id", table["device_id"].to_pylist()),
-                table["verdict"].to_pylist(),
-                map(tuple, table["reasons"].to_pylist()),
-                strict=True,
-            )
-        )
-        seen = _microseconds(table["last_home_at"])
-        facts = list(
-            zip(
-                table["place"].to_pylist(),
-                map(_moment, seen),
-                inputs.evidence.device_sessions.tolist(),
-                table["household_probability"].to_pylist(),
-                strict=True,
-            )
-        )
-        heads = list(
-            zip(
-                _microseconds(table["as_of"]),
-                inputs.evidence.account_sessions.tolist(),
-                inputs.evidence.account_days.tolist(),
-                inputs.slots.tolist(),
-                strict=True,
-            )
-        )
-        packed, values = np.array(facts, _DEVICE).tobytes(), inputs.values.astype("<f8").tobytes()
-        earlier = b"" if inputs.earlier is None else _packed(inputs.earlier)
-        size, width = _DEVICE.itemsize, 8 * inputs.values.shape[1]
-        held = _EARLIER.itemsize if earlier else 0
-        for first, stop in pairwise(_edges(inputs.account)):
-            as_of, sessions, days, slots = heads[first]
-            found = _digest(
-                self._key,
-                (as_of, sessions, days, slots),
-                (account[first], model.digest, __version__),
-                packed[first * size : stop * size]
-                + values[first * width : stop * width]
-                + earlier[first * held : stop * held],
-                said[first:stop],
-            )
-            yield AuditedAnswer(
-                account=account[first],
-                as_of=as_of,
-                model=model,
-                software=__version__,
-                sessions=sessions,
-                days=days,
-                slots=slots,
-                devices=tuple(
-                    AuditedDevice(
-                        device=said[row][0],
-                        place=facts[row][0],
-                        last_home_at=seen[row],
-                        sessions=facts[row][2],
-                        values=values[row * width : (row + 1) * width],
-                        probability=facts[row][3],
-                        verdict=said[row][1],
-                        reasons=said[row][2],
-                        earlier=earlier[row * held : (row + 1) * held] or None,
-                    )
-                    for row in range(first, stop)
-                ),
-                source=source,
-                id=found,
-            )
-
-    def _pseudonyms(self, kind: str, ids: list[str]) -> list[str]:
-        """Pseudonyms of ids, each distinct one digested once."""
-        made = {name: self._names.all_of(kind, name)[-1] for name in dict.fromkeys(ids)}
-        return [made[name] for name in ids]
 
 
 def read_record_id(text: str) -> tuple[str, int | None]:
@@ -372,13 +257,33 @@ def read_record_id(text: str) -> tuple[str, int | None]:
     return found[1], int(found[2]) if found[2] else None
 
 
-def _digest(
+def digest_of(
     key: bytes,
     head: tuple[int, int, int, int],
     names: tuple[str, str, str],
     facts: bytes,
     said: Sequence[tuple[str, str, tuple[str, ...]]],
 ) -> str:
+    """Keyed digest of an answer.
+
+    Parameters
+    ----------
+    key : bytes
+        One of :func:`seal_keys`.
+    head : tuple of four int
+        ``as_of``, sessions and days of the account, slots.
+    names : tuple of three str
+        Pseudonym of the account, digest of the model, version of the package.
+    facts : bytes
+        :data:`DEVICE` of every device, then their feature values, then :data:`EARLIER` of each.
+    said : sequence of (str, str, tuple of str)
+        Pseudonym, verdict and reasons of each device.
+
+    Returns
+    -------
+    str
+        32 hexadecimal digits.
+    """
     words = [*names]
     for device, verdict, reasons in said:
         words += [device, verdict, " ".join(reasons)]
@@ -390,22 +295,15 @@ def _digest(
     return made.hexdigest()
 
 
-def _moment(last_home_at: int | None) -> int:
+def moment_or_never(last_home_at: int | None) -> int:
+    """A time as it is sealed: one far in the past where there is none."""
     return _NEVER if last_home_at is None else last_home_at
-
-
-def _packed(earlier: Earlier) -> bytes:
-    rows = np.empty(earlier.known.size, _EARLIER)
-    rows["known"], rows["call"] = earlier.known, earlier.call
-    for name in ("verdict", "verdict_since", "called_since", "doubted_since"):
-        rows[name] = getattr(earlier.standing, name)
-    return rows.tobytes()
 
 
 def _unpacked(as_of: int, packed: Sequence[bytes | None]) -> Earlier | None:
     if not all(packed):
         return None
-    rows = np.frombuffer(b"".join(part or b"" for part in packed), _EARLIER)
+    rows = np.frombuffer(b"".join(part or b"" for part in packed), EARLIER)
     standing = Standing(
         verdict=rows["verdict"],
         verdict_since=rows["verdict_since"].astype(np.int64),
@@ -413,15 +311,3 @@ def _unpacked(as_of: int, packed: Sequence[bytes | None]) -> Earlier | None:
         doubted_since=rows["doubted_since"].astype(np.int64),
     )
     return Earlier(as_of, rows["known"], rows["call"], standing)
-
-
-def _microseconds(column: pa.ChunkedArray) -> list[Any]:
-    """Times of a column since the epoch, None where there is none; without a copy or a kernel."""
-    return [time for chunk in column.chunks for time in chunk.view(pa.int64()).to_pylist()]
-
-
-def _edges(account: npt.NDArray[np.int64]) -> list[int]:
-    """Where each account begins, and the end."""
-    begins = np.flatnonzero(np.diff(account)) + 1
-    edges: list[int] = [0, *begins.tolist(), account.size]
-    return edges

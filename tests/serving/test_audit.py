@@ -23,10 +23,10 @@ from household_ml.errors import AuditError, ParameterError, Problem
 from household_ml.modeling.model import HouseholdModel
 from household_ml.scoring.answers import Scored
 from household_ml.serving.audit import AuditLog, erase_answers, list_answers, read_answer
+from household_ml.serving.audit_recorder import Recorder
 from household_ml.serving.audit_records import (
     AuditedAnswer,
     AuditedModel,
-    Recorder,
     seal,
     seal_keys,
 )
