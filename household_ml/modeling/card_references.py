@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from household_ml.modeling.ablation import Ablated
-from household_ml.modeling.distance import MODEL, ORACLE, PLAIN, Distance
+from household_ml.modeling.distance import (
+    MODEL,
+    ORACLE,
+    PLAIN,
+    Distance,
+    share_of_mean_way,
+)
 from household_ml.modeling.evaluation import SITUATION_LIMIT
 from household_ml.modeling.home_accuracy import WRONG_HOMES, HomeAccuracy
 from household_ml.modeling.resampling import Estimate
@@ -23,7 +29,7 @@ devices are apart.
 
 {kinds}
 
-Least of the way at 1 %: {least}.
+Least of the way at 1 %: {least}. Between the mean recalls: {whole}.
 
 Mean over kinds, every score. The plain model is one end of the way, the oracle told the true places
 the other; this model's features trained in the world are what labels of the world itself add.
@@ -44,7 +50,8 @@ Least often right: {least}."""
 _ODD: Final = """## Situations of honest people, on kinds it has not seen
 
 At 1 % household false flags over a fresh world, by the model without that kind: how often household
-devices of a situation are flagged, over how often all are. In bold what is above {limit:g}.
+devices of a situation are flagged, over how often all are. The mean is over kinds, each alike. In
+bold what is above {limit:g}.
 
 {situations}
 
@@ -138,6 +145,7 @@ def _way(found: Mapping[str, Any]) -> str:
     return _WAY.format(
         accounts=" to ".join(str(count) for count in dict.fromkeys((accounts[0], accounts[-1]))),
         kinds=_table(heads, rows),
+        whole=", ".join(f"{share_of_mean_way(mean, MODEL, rate):.0%} at {rate}" for rate in rates),
         least="no way anywhere" if least is None else f"{_percent(told[least])}, in {least}",
         scores=_table(scores, every),
     )
@@ -150,10 +158,13 @@ def _situations(found: Mapping[str, Any]) -> str:
     }
     names = sorted({name for row in ratios.values() for name in row})
     rows = []
+    means = {}
     for name in names:
+        values = [row[name].value if name in row else None for row in ratios.values()]
+        known = [value for value in values if value is not None]
+        means[name] = sum(known) / len(known) if known else 0.0
         cells = [name]
-        for row in ratios.values():
-            value = row[name].value if name in row else None
+        for value in (means[name], *values):
             short = "-" if value is None else f"{value:.2f}"
             cells.append(f"**{short}**" if (value or 0.0) > SITUATION_LIMIT else short)
         rows.append(cells)
@@ -163,9 +174,15 @@ def _situations(found: Mapping[str, Any]) -> str:
         for name, ratio in row.items()
         if (ratio.low or 0.0) > SITUATION_LIMIT
     ]
-    told = f"Beyond chance: {'; '.join(above)}." if above else "None of them beyond chance."
+    often = [f"{name} ({mean:.2f})" for name, mean in means.items() if mean > SITUATION_LIMIT]
+    told = [
+        f"Above it in the mean over kinds: {'; '.join(often) or 'none'}.",
+        f"Above it in one kind beyond chance: {'; '.join(above) or 'none'}.",
+    ]
     return _ODD.format(
-        limit=SITUATION_LIMIT, situations=_table(["situation", *ratios], rows), told=told
+        limit=SITUATION_LIMIT,
+        situations=_table(["situation", "mean", *ratios], rows),
+        told="\n".join(told),
     )
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "Distance",
     "mean_distance",
     "measure_distance",
+    "share_of_mean_way",
     "share_of_way",
 ]
 
@@ -47,6 +48,9 @@ INSIDE: Final = "this model's features, trained here"
 LINE: Final = "told the true access lines"
 ORACLE: Final = "oracle, told the true places"
 ORACLE_HOME: Final = "oracle, told which is home too"
+
+#: Scores in the order in which they are told.
+_ORDER: Final = (PLAIN, MODEL, INSIDE, LINE, ORACLE, ORACLE_HOME)
 
 #: Rates of household false flags at which the way is measured.
 WAY_RATES: Final = (0.01, 0.001)
@@ -122,12 +126,18 @@ class Distance:
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Distance:
-        """Read what :meth:`to_dict` gave; without the draws."""
+        """Read what :meth:`to_dict` gave, in whatever order it was kept; without the draws."""
+
+        def place(name: str) -> int:
+            return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+        def rate(metric: str) -> float:
+            return -float(metric.rpartition("_")[2])
 
         def rows(found: Mapping[str, Any]) -> dict[str, dict[str, Estimate]]:
             return {
-                name: {metric: Estimate(**value) for metric, value in row.items()}
-                for name, row in found.items()
+                name: {metric: Estimate(**found[name][metric]) for metric in sorted(row, key=rate)}
+                for name, row in sorted(found.items(), key=lambda item: place(item[0]))
             }
 
         return cls(
@@ -282,6 +292,31 @@ def mean_distance(distances: Sequence[Distance]) -> Distance:
     rates = [float(metric.removeprefix("recall_at_")) for metric in first.recall[PLAIN]]
     name = f"mean of {len(distances)} worlds" if len(distances) > 1 else first.name
     return _distance(name, counts, draws, ways, {}, rates)
+
+
+def share_of_mean_way(distance: Distance, score: str, rate: str) -> float:
+    """Share of the way between the recalls themselves.
+
+    Of a mean over worlds it is steadier than the mean of the shares, in which a world with hardly
+    any way counts without bounds.
+
+    Parameters
+    ----------
+    distance : Distance
+        Such as :func:`mean_distance` gives.
+    score : str
+        Whose share.
+    rate : str
+        Rate of household false flags, as in the names of its metrics.
+
+    Returns
+    -------
+    float
+        NaN where there is no way.
+    """
+    ends = (score, PLAIN, ORACLE)
+    recalls = [distance.recall[name][f"recall_at_{rate}"].value for name in ends]
+    return float(share_of_way(*(np.nan if value is None else value for value in recalls)))
 
 
 def _distance(

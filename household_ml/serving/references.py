@@ -21,6 +21,7 @@ from household_ml.modeling.distance import (
     Distance,
     mean_distance,
     measure_distance,
+    share_of_mean_way,
 )
 from household_ml.modeling.home_accuracy import HomeAccuracy, measure_homes
 from household_ml.modeling.hypotheses import Hypotheses
@@ -231,6 +232,11 @@ def table_of_worlds(rows: Sequence[Referenced]) -> str:
             + "  ".join(cells)
             + f"  {'-' if right is None else format(right, '.3f')}"
         )
+    if len(rows) > 1:
+        rates = [metric.removeprefix("recall_at_") for metric in rates]
+        whole = [(rate, share_of_mean_way(every[-1], MODEL, rate)) for rate in rates]
+        told_ways = ", ".join(f"{way:.3f} at {float(rate):.1%}" for rate, way in whole)
+        lines.append(f"of the way between the mean recalls: {told_ways}")
     return "\n".join(lines)
 
 

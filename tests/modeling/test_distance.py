@@ -17,6 +17,7 @@ from household_ml.modeling.distance import (
     Distance,
     mean_distance,
     measure_distance,
+    share_of_mean_way,
     share_of_way,
 )
 
@@ -99,6 +100,16 @@ def test_the_mean_is_that_of_the_worlds_and_narrower() -> None:
     assert mean.name == "mean of 4 worlds"
 
 
+def test_the_way_between_mean_recalls_is_no_mean_of_ways() -> None:
+    worlds = [measure_distance(*world(seed), name=str(seed), replicates=5) for seed in range(3)]
+    mean = mean_distance(worlds)
+    recalls = [mean.recall[name]["recall_at_0.01"].value for name in (MODEL, PLAIN, ORACLE)]
+    whole = share_of_mean_way(mean, MODEL, "0.01")
+    assert whole == pytest.approx(float(share_of_way(*recalls)))
+    assert share_of_mean_way(mean, PLAIN, "0.01") == 0.0
+    assert share_of_mean_way(mean, ORACLE, "0.01") == 1.0
+
+
 def test_a_world_without_a_way_counts_for_the_recalls_alone() -> None:
     one = measure_distance(*world(1), name="1", replicates=5)
     scores, y, account = world(2)
@@ -111,7 +122,7 @@ def test_a_world_without_a_way_counts_for_the_recalls_alone() -> None:
 
 def test_it_survives_json_but_for_the_draws() -> None:
     found = measure_distance(*world(), name="w", replicates=5)
-    again = Distance.from_dict(json.loads(json.dumps(found.to_dict())))
+    again = Distance.from_dict(json.loads(json.dumps(found.to_dict(), sort_keys=True)))
     assert again == found
     assert again.to_text() == found.to_text()
     assert "recall at 0.1% FF" in found.to_text()

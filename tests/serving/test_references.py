@@ -70,8 +70,9 @@ def test_it_is_plain_json_and_text(found: Referenced) -> None:
     assert "share of the way" in found.to_text()
     assert "inferred home is right in" in found.to_text()
     rows = table_of_worlds([found, found]).splitlines()
-    assert len(rows) == 4
-    assert rows[-1].startswith("mean of 2 worlds")
+    assert len(rows) == 5
+    assert rows[-2].startswith("mean of 2 worlds")
+    assert rows[-1].startswith("of the way between the mean recalls: ")
 
 
 def test_a_truth_by_name_is_the_same_as_row_by_row(world: Path, tmp_path: Path) -> None:

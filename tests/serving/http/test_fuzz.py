@@ -112,8 +112,14 @@ def test_a_line_of_a_stream_is_answered_as_a_request_is(
     strategy = schema["/v1/score"]["POST"].as_strategy(generation_mode=mode)
     bodies: list[bytes] = []
 
-    @settings(max_examples=30, deadline=None, database=None, derandomize=True)
-    @settings(phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=30,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
     @given(case=strategy)
     def collect(case: schemathesis.Case) -> None:
         bodies.append(json.dumps(case.body, default=str).encode())
