@@ -39,6 +39,7 @@ __all__ = [
     "PRIVATE",
     "VALID_PUBLIC",
     "Addresses",
+    "fill_addresses",
     "format_addresses",
     "is_ipv4",
     "parse_addresses",
@@ -239,7 +240,7 @@ def _parse_ipv6(
 
 
 @compiled
-def _parse(
+def fill_addresses(
     characters: np.ndarray,
     offsets: np.ndarray,
     null: np.ndarray,
@@ -247,6 +248,15 @@ def _parse(
     lo: np.ndarray,
     kind: np.ndarray,
 ) -> None:
+    """Read texts as `Addresses`; callable from other compiled functions.
+
+    Parameters
+    ----------
+    characters, offsets, null : ndarray
+        N texts, as in `TextBuffers`.
+    hi, lo, kind : ndarray, shape (N,)
+        Filled.
+    """
     some_null = null.size > 0
     for row in range(kind.size):
         hi[row] = _ZERO
@@ -298,7 +308,7 @@ def parse_addresses(text: pa.Array | pa.ChunkedArray) -> Addresses:
     first = 0
     for chunk in as_chunks(text):
         part = slice(first, first + len(chunk))
-        _parse(*text_buffers(chunk), hi[part], lo[part], kind[part])
+        fill_addresses(*text_buffers(chunk), hi[part], lo[part], kind[part])
         first = part.stop
     return Addresses(hi, lo, kind)
 

@@ -17,7 +17,7 @@ import numpy as np
 from household_ml.compiling import compiled
 from household_ml.config import environment
 
-__all__ = ["Columns", "Numbering", "number_within", "order_rows", "run_in_threads"]
+__all__ = ["Columns", "Numbering", "number_within", "order_rows", "run_in_threads", "sort_accounts"]
 
 
 class Columns(NamedTuple):
@@ -147,7 +147,7 @@ def _compare(
 
 
 @compiled
-def _sort_accounts(
+def sort_accounts(
     first: int,
     last: int,
     rows: np.ndarray,
@@ -166,7 +166,20 @@ def _sort_accounts(
 ) -> None:
     """Merge sort of each account's rows, stable, so that the first of equal rows comes first.
 
-    ``same_as[i]`` becomes the row that ``order[i]`` repeats, or -1.
+    Callable from other compiled functions.
+
+    Parameters
+    ----------
+    first, last : int
+        Accounts to sort.
+    rows : ndarray of int64, shape (A + 1,)
+        Offsets of the accounts in `order`.
+    order : ndarray of int64, shape (M,)
+        Row numbers, in the order of the input within each account; sorted.
+    same_as : ndarray of int64, shape (M,)
+        -1 everywhere; ``same_as[i]`` becomes the row that ``order[i]`` repeats.
+    started_at, device, ip_hi, ip_lo, duration, asn, device_type, country, offset, profile : ndarray
+        Columns of the rows; the duration as its bits, without a negative zero.
     """
     longest = 0
     for account in range(first, last):
@@ -260,7 +273,7 @@ def order_rows(
     )  # fmt: skip
 
     def task(first: int, last: int) -> None:
-        _sort_accounts(first, last, rows, order, same_as, *arrays)
+        sort_accounts(first, last, rows, order, same_as, *arrays)
 
     run_in_threads(accounts, rows, task, threads)
     return order, same_as

@@ -17,9 +17,19 @@ from household_ml.compiling import compiled
 from household_ml.errors import ParameterError, Problem
 from household_ml.sessions.arrow_text import Integer, as_chunks, is_text, text_buffers
 
-__all__ = ["Times", "is_time", "parse_time", "parse_times"]
+__all__ = [
+    "INVALID",
+    "MISSING",
+    "READ",
+    "Times",
+    "fill_times",
+    "is_time",
+    "parse_time",
+    "parse_times",
+]
 
-_READ, _MISSING, _INVALID = 0, 1, 2
+#: What comes of a text: a time, none because nothing was given, none because it is no time.
+READ, MISSING, INVALID = 0, 1, 2
 _SECOND = 1_000_000
 _PER_UNIT = {"s": _SECOND, "ms": 1_000, "us": 1}
 
@@ -156,25 +166,36 @@ def _parse_one(characters: np.ndarray, start: Integer, end: Integer) -> tuple[bo
 
 
 @compiled
-def _parse(
+def fill_times(
     characters: np.ndarray,
     offsets: np.ndarray,
     null: np.ndarray,
     at: np.ndarray,
     state: np.ndarray,
 ) -> None:
+    """Read texts as times; callable from other compiled functions.
+
+    Parameters
+    ----------
+    characters, offsets, null : ndarray
+        N texts, as in `TextBuffers`.
+    at : ndarray of int64, shape (N,)
+        Filled with microseconds since 1970, UTC; 0 where there is no time.
+    state : ndarray of uint8, shape (N,)
+        Filled with `READ`, `MISSING` or `INVALID`.
+    """
     some_null = null.size > 0
     for row in range(at.size):
         at[row] = 0
         if (some_null and null[row]) or offsets[row] == offsets[row + 1]:
-            state[row] = _MISSING
+            state[row] = MISSING
             continue
         valid, value = _parse_one(characters, offsets[row], offsets[row + 1])
         if valid:
             at[row] = value
-            state[row] = _READ
+            state[row] = READ
         else:
-            state[row] = _INVALID
+            state[row] = INVALID
 
 
 def is_time(kind: pa.DataType) -> bool:
@@ -221,13 +242,13 @@ def parse_times(column: pa.Array | pa.ChunkedArray) -> Times:
     if pa.types.is_timestamp(column.type):
         return _from_timestamps(column)
     count = len(column)
-    at, state = np.zeros(count, np.int64), np.full(count, _MISSING, np.uint8)
+    at, state = np.zeros(count, np.int64), np.full(count, MISSING, np.uint8)
     first = 0
     for chunk in as_chunks(column):
         part = slice(first, first + len(chunk))
-        _parse(*text_buffers(chunk), at[part], state[part])
+        fill_times(*text_buffers(chunk), at[part], state[part])
         first = part.stop
-    return Times(at, state == _MISSING, state == _INVALID)
+    return Times(at, state == MISSING, state == INVALID)
 
 
 def parse_time(text: str) -> int:
