@@ -24,6 +24,8 @@ __all__ = [
     "Codes",
     "Converted",
     "convert",
+    "country_word_code",
+    "device_type_code",
     "encode",
     "type_problem",
 ]
@@ -235,14 +237,16 @@ def _words(
     return values, np.flatnonzero(bad)
 
 
-def _device_type_code(word: str) -> int | None:
+def device_type_code(word: str) -> int | None:
+    """Index of a word in `DEVICE_TYPES`, -1 when it says that nothing is known, None for others."""
     lower = word.strip().lower()
     if lower in DEVICE_TYPES:
         return DEVICE_TYPES.index(lower)
     return -1 if lower in _UNKNOWN_TYPES else None
 
 
-def _country_code(word: str) -> int | None:
+def country_word_code(word: str) -> int | None:
+    """`country_code` of a word, -1 when it says that nothing is known, None for no country."""
     if word.strip() in _UNKNOWN_COUNTRIES:
         return NO_COUNTRY
     code = country_code(word.strip())
@@ -250,12 +254,12 @@ def _country_code(word: str) -> int | None:
 
 
 def _device_type(column: pa.ChunkedArray) -> Converted:
-    values, bad = _words(column, np.int8, _device_type_code)
+    values, bad = _words(column, np.int8, device_type_code)
     return Converted(values, bad, f"be one of {', '.join(DEVICE_TYPES)}")
 
 
 def _country(column: pa.ChunkedArray) -> Converted:
-    values, bad = _words(column, np.int16, _country_code)
+    values, bad = _words(column, np.int16, country_word_code)
     return Converted(values, bad, "be two letters (ISO 3166-1 alpha-2)")
 
 

@@ -31,7 +31,7 @@ from household_ml.sessions.reading import REJECTED_SCHEMA, Reading
 from household_ml.sessions.table import Sessions
 from household_ml.sessions.times import parse_times
 
-__all__ = ["REASONS", "Judged", "accept_or_reject", "judge"]
+__all__ = ["FIRST_START", "REASONS", "SKEW", "Judged", "accept_or_reject", "judge"]
 
 #: Why a row is rejected: code -> what was wrong. The order is the order of the checks.
 REASONS: Mapping[str, str] = {
@@ -65,8 +65,12 @@ _COLUMN = {
     "ip_bogus": "ip",
 }
 _OPTIONAL = ("duration_s", "asn", "device_type", "country", "utc_offset_min")
-_1990 = 631_152_000 * 1_000_000
-_SKEW = 24 * 3600 * 1_000_000
+
+#: The first start that may be true, microseconds since 1970, UTC.
+FIRST_START = 631_152_000 * 1_000_000
+
+#: How far a clock may run ahead, microseconds.
+SKEW = 24 * 3600 * 1_000_000
 
 
 def _joined(raws: Sequence[RawSessions], name: str) -> pa.ChunkedArray:
@@ -130,8 +134,8 @@ def _reasons(
         "device_id_missing": no_device,
         "started_at_missing": missing,
         "started_at_invalid": invalid,
-        "started_at_before_1990": at < _1990,
-        "started_at_in_future": at > now + _SKEW,
+        "started_at_before_1990": at < FIRST_START,
+        "started_at_in_future": at > now + SKEW,
         "ip_missing": kind == addresses.NULL,
         "ip_invalid": kind == addresses.INVALID,
         "ip_private": (kind == addresses.PRIVATE) & unnamed,
