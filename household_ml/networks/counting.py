@@ -25,10 +25,12 @@ __all__ = [
     "build_index",
     "count_below",
     "count_entries",
+    "count_level",
     "count_networks",
     "find_rows",
     "grow",
     "slot_of",
+    "sort_by_key",
 ]
 
 #: Columns of the counts, in this order.
@@ -154,10 +156,20 @@ def _sort_run(
 
 
 @compiled
-def _sort_accounts(
+def sort_by_key(
     account_rows: npt.NDArray[np.int64], keys: Keys, order: npt.NDArray[np.int64]
 ) -> None:
-    """Sort the rows of each account by their keys, equal ones kept as they lie."""
+    """Sort the rows of each account by their keys, equal ones kept as they lie.
+
+    Parameters
+    ----------
+    account_rows : ndarray of int64, shape (a + 1,)
+        Offsets of the accounts in the rows.
+    keys : ndarray of uint64, shape (n,)
+        Key of each row.
+    order : ndarray of int64, shape (n,)
+        The rows, account by account; sorted.
+    """
     longest = 1
     for account in range(account_rows.size - 1):
         longest = max(longest, account_rows[account + 1] - account_rows[account])
@@ -167,7 +179,7 @@ def _sort_accounts(
 
 
 @compiled
-def _count_at(
+def count_level(
     level: int,
     order: npt.NDArray[np.int64],
     lines: Keys,
@@ -184,14 +196,35 @@ def _count_at(
     The rows of each account lie in `order` by `lines`, their keys at level 0; for the level of
     the AS by `systems`, their ASs, first. So the rows of one network are a run, and within it the
     rows of one line, over which an AS sums its tenure.
+
+    Parameters
+    ----------
+    level : int
+        Level of the ladder, 0 to 3.
+    order : ndarray of int64, shape (n,)
+        Rows, account by account, sorted as told above; see `sort_by_key`.
+    lines, systems : ndarray of uint64, shape (n,)
+        Key at level 0 and AS of each row.
+    account_rows, account_devices, device, time, fixed, phone
+        As in `count_networks`.
+
+    Returns
+    -------
+    key : ndarray of uint64, shape (s,)
+        Keys, each from `slot_of` on; s is a power of two.
+    counts : ndarray of int64, shape (s, 8)
+        Columns of COUNTED; no accounts where a slot is free.
     """
     widest = 1
     for account in range(account_rows.size - 1):
         widest = max(widest, account_devices[account + 1] - account_devices[account])
     counted_on = np.zeros(widest, np.int64)
     run = 0
-    table = np.zeros(1 << 10, np.uint64)
-    counts = np.zeros((1 << 10, 8), np.int64)
+    size = 16
+    while size < min(2 * order.size, 1 << 10):
+        size *= 2
+    table = np.zeros(size, np.uint64)
+    counts = np.zeros((size, 8), np.int64)
     used = 0
     entry = np.zeros(8, np.int64)
     for account in range(account_rows.size - 1):
@@ -444,8 +477,8 @@ def count_entries(
     keys, counts = [], []
     for level, by in enumerate((lines, None, None, systems)):
         if by is not None:
-            _sort_accounts(account_rows, by, order)
-        table, found = _count_at(
+            sort_by_key(account_rows, by, order)
+        table, found = count_level(
             level,
             order,
             lines,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from household_ml.compiling import compiled
 
-__all__ = ["Ranges", "find_asn", "lay_out", "range_ends"]
+__all__ = ["Ranges", "fill_asn", "find_asn", "lay_out", "range_ends"]
 
 _SHIFT_16 = np.uint64(16)
 _SHIFT_32 = np.uint64(32)
@@ -140,7 +140,7 @@ def _find(start: npt.NDArray[Any], low: int, high: int, number: np.uint64) -> in
 
 
 @compiled
-def _lookup(
+def fill_asn(
     hi: npt.NDArray[np.uint64],
     lo: npt.NDArray[np.uint64],
     start4: npt.NDArray[np.uint32],
@@ -151,6 +151,17 @@ def _lookup(
     first6: npt.NDArray[np.int32],
     found: npt.NDArray[np.uint32],
 ) -> None:
+    """Find the AS of each address; callable from other compiled functions.
+
+    Parameters
+    ----------
+    hi, lo : ndarray of uint64, shape (n,)
+        Halves of the addresses.
+    start4, asn4, first4, start6, asn6, first6 : ndarray
+        The two `Ranges`.
+    found : ndarray of uint32, shape (n,)
+        Filled; 0 where no AS is known.
+    """
     for i in range(hi.size):
         if hi[i] == _ZERO and (lo[i] >> _SHIFT_32) == _V4:
             number = lo[i] & _LOW_32
@@ -181,5 +192,5 @@ def find_asn(
     """
     found = np.empty(hi.size, np.uint32)
     hi, lo = np.ascontiguousarray(hi), np.ascontiguousarray(lo)
-    _lookup(hi, lo, v4.start, v4.asn, v4.first, v6.start, v6.asn, v6.first, found)
+    fill_asn(hi, lo, v4.start, v4.asn, v4.first, v6.start, v6.asn, v6.first, found)
     return found
