@@ -15,6 +15,7 @@ __all__ = ["ENVIRONMENT", "FeatureConfig", "ServiceConfig", "environment", "envi
 ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "HOUSEHOLD_ML_MODEL": ("", "model used when none is named: a folder or an MLflow URI"),
     "HOUSEHOLD_ML_THREADS": ("", "threads of the kernel; empty = one per core"),
+    "HOUSEHOLD_ML_BATCH_SESSIONS": ("250000", "sessions of a part of a batch: decides memory"),
     "HOUSEHOLD_ML_NETWORK_TABLE": ("", "table of networks used instead of the shipped one"),
     "HOUSEHOLD_ML_KEYS": ("", "file of keys for pseudonyms, used when --keys is left out"),
     "HOUSEHOLD_ML_AUDIT": ("", "audit record, used when --audit is left out; empty = none"),

@@ -25,6 +25,7 @@
     │   ├── TimedOutError           timed_out          it took longer to answer than it may
     │   └── NotReadyError           not_ready          no model is loaded yet, or the service stops
     ├── AuditError                  audit              an audit record cannot be read or written
+    ├── ResourcesError              resources          the disk is full or memory has run out
     └── MissingDependencyError      missing_dependency an optional part is not installed
 
 The grammar of a message is one: ``<what> must <rule>, got <value>. <what to do>``.
@@ -56,6 +57,7 @@ __all__ = [
     "ParameterError",
     "Problem",
     "RegistryError",
+    "ResourcesError",
     "SchemaError",
     "ServiceError",
     "SlowRequestError",
@@ -257,6 +259,13 @@ class AuditError(HouseholdError):
     """An audit record cannot be read or written."""
 
     code = "audit"
+
+
+class ResourcesError(HouseholdError):
+    """The disk is full or memory has run out."""
+
+    code = "resources"
+    exit_code = 1
 
 
 class MissingDependencyError(HouseholdError):

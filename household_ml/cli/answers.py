@@ -11,20 +11,22 @@ from household_ml.cli.audit import audit_option, named_audit, open_audit
 from household_ml.cli.options import (
     Command,
     as_of_option,
+    check_rejected_folder,
     keys_option,
     model_option,
     networks_option,
     out_option,
-    read_input,
     session_options,
+    tell_reading,
 )
-from household_ml.errors import ParameterError, Problem
+from household_ml.errors import FormatError, ParameterError, Problem
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from household_ml.serving.batch import BatchSummary
-    from household_ml.sessions import Sessions
+    from household_ml.sessions import Reading
+    from household_ml.sessions.reading import RowCounts
 
 __all__ = ["score", "serve"]
 
@@ -93,24 +95,29 @@ def score(
         _score_with_spark(sessions, accounts, model, networks, moment, previous, out)
         return
     target = check_output(out)
+    check_rejected_folder(rejected)
     scorer = HouseholdScorer.load(model)
     with open_audit(audit_path, key_file, source="batch") as recording:
-        taken = read_input(sessions, format_, rejected)
         summary = score_files(
-            taken,
+            sessions,
             target,
             scorer=recording(scorer),
             accounts=accounts,
             networks=networks,
             as_of=moment,
             previous=previous,
+            format=format_,
+            rejected=rejected,
+            tell=lambda reading: tell_reading(reading, rejected),
         )
     if summary.devices <= _LISTED:
-        _list_devices(target, taken)
+        _list_devices(target, summary.reading)
     _tell(summary, target)
     recorded = named_audit(audit_path)
     if recorded is not None:
         click.echo(f"recorded in {recorded}; household-ml audit list tells an account's records")
+    if summary.damaged:
+        raise FormatError(summary.damaged)
 
 
 def _tell(summary: BatchSummary, target: Path) -> None:
@@ -121,13 +128,14 @@ def _tell(summary: BatchSummary, target: Path) -> None:
     )
 
 
-def _list_devices(target: Path, sessions: Sessions) -> None:
+def _list_devices(target: Path, reading: Reading | RowCounts) -> None:
     """List the devices, beside the answer of the service the export is from where there is one."""
     from household_ml.scoring.reasons import sentence
     from household_ml.serving.batch import read_scores
+    from household_ml.sessions import Reading
 
     theirs: dict[tuple[str, str], str] = {}
-    labels = sessions.reading.labels
+    labels = reading.labels if isinstance(reading, Reading) else None
     if labels is not None:
         theirs = {
             (str(account), str(device)): "yes" if inside else "no"
@@ -135,7 +143,8 @@ def _list_devices(target: Path, sessions: Sessions) -> None:
                 labels["account_id"], labels["device_id"], labels["in_household"], strict=True
             )
         }
-    named = "Netflix" if sessions.reading.format == "netflix-export" else "label"
+    export = isinstance(reading, Reading) and reading.format == "netflix-export"
+    named = "Netflix" if export else "label"
     heading = ["device", "probability", "verdict", *([named] if theirs else []), "first reason"]
     rows = [heading]
     for row in read_scores(target).to_pylist():

@@ -12,13 +12,15 @@ from household_ml.config import environment
 from household_ml.errors import ParameterError, Problem
 
 if TYPE_CHECKING:
-    from household_ml.sessions import Sessions
+    from household_ml.sessions import Reading, Sessions
     from household_ml.sessions.keys import Keys
+    from household_ml.sessions.reading import RowCounts
 
 __all__ = [
     "FORMATS",
     "Command",
     "as_of_option",
+    "check_rejected_folder",
     "data_option",
     "keys_option",
     "labelled_format_option",
@@ -167,6 +169,14 @@ def read_input(sessions: str, format_: str | None, rejected: str | None) -> Sess
     """Read the sessions of a command, and tell on standard error what came of the rows."""
     from household_ml.sessions import read_sessions
 
+    check_rejected_folder(rejected)
+    taken = read_sessions(sessions, format=format_, rejected=rejected)
+    tell_reading(taken.reading, rejected)
+    return taken
+
+
+def check_rejected_folder(rejected: str | None) -> None:
+    """Refuse early a file of rejected rows that could not be written late."""
     if rejected is not None and not Path(rejected).absolute().parent.is_dir():
         raise ParameterError(
             Problem(
@@ -175,15 +185,11 @@ def read_input(sessions: str, format_: str | None, rejected: str | None) -> Sess
                 "Make the folder, or give another name.",
             )
         )
-    taken = read_sessions(sessions, format=format_, rejected=rejected)
-    tell_reading(taken, rejected)
-    return taken
 
 
-def tell_reading(sessions: Sessions, rejected: str | None) -> None:
+def tell_reading(reading: Reading | RowCounts, rejected: str | None) -> None:
     """Tell, on standard error, how many rows were used and how many were not."""
-    reading = sessions.reading
     told = f"{reading}."
-    if reading.rejected.num_rows and rejected is None:
+    if len(reading.rejected) and rejected is None:
         told += " Give --rejected PATH to see them."
     click.echo(told, err=True)

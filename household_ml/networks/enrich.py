@@ -15,7 +15,7 @@ from household_ml.networks.table import NetworkTable
 from household_ml.schema import CONNECTION_TYPES, NO_AS
 from household_ml.sessions.table import Sessions
 
-__all__ = ["EnrichedSessions", "enrich"]
+__all__ = ["EnrichedSessions", "enrich", "find_systems"]
 
 _CELLULAR: Final = CONNECTION_TYPES.index("cellular")
 
@@ -97,12 +97,7 @@ def enrich(
     ([12322, 0], ['residential', 'unknown'])
     """
     table = table or NetworkTable.default()
-    asn: npt.NDArray[np.uint32] = np.ascontiguousarray(sessions.asn, np.uint32)
-    missing, unknown = np.flatnonzero(asn == 0), np.flatnonzero(asn == NO_AS)
-    if missing.size or unknown.size:
-        asn = asn.copy()
-        asn[missing] = table.lookup(sessions.ip_hi[missing], sessions.ip_lo[missing])
-        asn[unknown] = 0
+    asn = find_systems(sessions, table)
     if statistics is None:
         statistics = NetworkStatistics.build(sessions, asn)
     counts = statistics.lookup(sessions.ip_hi, sessions.ip_lo, asn)
@@ -116,6 +111,31 @@ def enrich(
         counts=counts,
         statistics=statistics,
     )
+
+
+def find_systems(sessions: Sessions, table: NetworkTable | None = None) -> npt.NDArray[np.uint32]:
+    """AS of each session.
+
+    Parameters
+    ----------
+    sessions : Sessions
+        N sessions; a given AS is taken as it is, and `NO_AS` as unknown.
+    table : NetworkTable, default=None
+        Table of networks; None = `NetworkTable.default`.
+
+    Returns
+    -------
+    ndarray of uint32, shape (N,)
+        As given, else looked up; 0 = unknown.
+    """
+    table = table or NetworkTable.default()
+    asn: npt.NDArray[np.uint32] = np.ascontiguousarray(sessions.asn, np.uint32)
+    missing, unknown = np.flatnonzero(asn == 0), np.flatnonzero(asn == NO_AS)
+    if missing.size or unknown.size:
+        asn = asn.copy()
+        asn[missing] = table.lookup(sessions.ip_hi[missing], sessions.ip_lo[missing])
+        asn[unknown] = 0
+    return asn
 
 
 def _add_behaviour(connection: npt.NDArray[np.int8], counts: NetworkCounts) -> None:

@@ -1,42 +1,51 @@
 """Batch scoring: files in, a file out.
 
-The output appears under its name only when it is complete. Interrupted, what was finished is kept
-beside it as ``NAME.partial.SUFFIX``: whole accounts, readable as it is.
+The output appears under its name only when it is complete. A small input is scored in memory, in
+chunks of whole accounts; a large one part by part, in bounded memory, see
+:mod:`~household_ml.serving.streamed`: killed and started again, it goes on where it was.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from household_ml import __version__
 from household_ml.config import environment
-from household_ml.errors import ParameterError, Problem
+from household_ml.errors import FormatError, ParameterError, Problem
+from household_ml.networks import NetworkStatistics
+from household_ml.resources import resource
 from household_ml.schema import VERDICTS
-from household_ml.scoring.hysteresis import STANDING
 from household_ml.scoring.previous import PreviousScores, read_previous
 from household_ml.scoring.scorer import HouseholdScorer, read_moment, score_schema
 from household_ml.scoring.slots import read_accounts
 from household_ml.scoring.window import known_at
+from household_ml.serving.journal import digest_of_table, fingerprint
+from household_ml.serving.outputs import (
+    check_output,
+    partial_path,
+    read_scores,
+    write_table,
+    writing,
+)
 from household_ml.serving.progress import Progress
-from household_ml.sessions import Sessions, read_sessions
+from household_ml.serving.streamed import Answering, in_parallel, stream
+from household_ml.sessions import Reading, Sessions, read_sessions
+from household_ml.sessions.pieced import PiecedInput, open_pieces
+from household_ml.sessions.read import check_rejected
+from household_ml.sessions.reading import RowCounts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import pandas as pd
-
-    from household_ml.networks import NetworkStatistics
 
 __all__ = [
     "BatchSummary",
@@ -47,10 +56,8 @@ __all__ = [
     "write_table",
 ]
 
-#: Sessions scored at a time, in whole accounts.
-CHUNK_SESSIONS = 250_000
-
-_SUFFIXES = (".parquet", ".csv")
+#: Sessions of a chunk, in whole accounts, and of an input that is small.
+CHUNK_SESSIONS: Final = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,10 @@ class BatchSummary:
         Microseconds since the epoch.
     model : str
         Name, version and digest of the model.
+    reading : Reading or RowCounts
+        What was read and what was rejected.
+    damaged : tuple of Problem, default=()
+        Files among others that could not be read to their end; none of their rows was used.
     """
 
     devices: int
@@ -74,6 +85,8 @@ class BatchSummary:
     verdicts: dict[str, int]
     as_of: int
     model: str
+    reading: Reading | RowCounts
+    damaged: tuple[Problem, ...] = ()
 
 
 def score_files(
@@ -85,25 +98,34 @@ def score_files(
     networks: NetworkStatistics | str | Path | None = None,
     as_of: str | datetime | int | None = None,
     previous: PreviousScores | pa.Table | pd.DataFrame | str | Path | None = None,
-    chunk_sessions: int = CHUNK_SESSIONS,
+    format: str | None = None,  # noqa: A002, the word of the command line
+    rejected: str | Path | None = None,
+    chunk_sessions: int | None = None,
     quiet: bool = False,
+    tell: Callable[[Reading | RowCounts], object] | None = None,
 ) -> BatchSummary:
-    """Score sessions into a file, in chunks of whole accounts.
+    """Score sessions into a file.
 
     Parameters
     ----------
     sessions : Sessions, pyarrow.Table, DataFrame, str or Path
-        Sessions, or what they are read from.
+        Sessions, or what they are read from. Files are read in pieces when they hold more than a
+        chunk, or when one of several is damaged.
     out : str or Path
         ``.parquet`` or ``.csv`` file to write. In CSV, reasons are joined by a space.
     scorer : HouseholdScorer
         What answers.
     accounts, networks, as_of, previous
         As in :meth:`HouseholdScorer.score_table`.
-    chunk_sessions : int, default=250_000
-        Sessions scored at a time, by each thread; decides memory, not the answer.
+    format, rejected
+        As in :func:`household_ml.read_sessions`, for files.
+    chunk_sessions : int, optional
+        Sessions scored at a time, by each thread; decides memory, not the answer. Left out, what
+        ``HOUSEHOLD_ML_BATCH_SESSIONS`` says.
     quiet : bool, default=False
         Tell no progress.
+    tell : callable, optional
+        Told what came of the rows, before they are scored.
 
     Returns
     -------
@@ -113,151 +135,179 @@ def score_files(
     ------
     InputError
         The sessions, accounts, networks or options cannot be used.
+    ResourcesError
+        The disk is full or memory has run out; finished parts are kept, and the same call goes on.
     KeyboardInterrupt
         Interrupted; what was finished is at :func:`partial_path`.
     """
     target = check_output(out)
-    taken = sessions if isinstance(sessions, Sessions) else read_sessions(sessions)
-    moment = taken.last_started_at() if as_of is None else read_moment(as_of)
-    known = known_at(taken, moment)
-    statistics = scorer.statistics_for(known, networks)
-    slots = taken.reading.accounts if accounts is None else accounts
-    table = None if slots is None else read_accounts(slots)
+    check_rejected(rejected)
+    size = batch_sessions() if chunk_sessions is None else chunk_sessions
+    moment = None if as_of is None else read_moment(as_of)
+    if not isinstance(networks, NetworkStatistics | None):
+        networks = NetworkStatistics.load(Path(networks))
+    given = None if accounts is None else read_accounts(accounts)
     before = None if previous is None else read_previous(previous)
-    schema = score_schema(standing=before is not None)
-    verdicts = dict.fromkeys(VERDICTS, 0)
-    devices = scored = 0
-
-    def answer(chunk: Sessions) -> pa.Table:
-        return scorer.score_table(
-            chunk, accounts=table, networks=statistics, as_of=moment, previous=before
+    tally = _Tally()
+    opened = _open(sessions, format, rejected, size)
+    if isinstance(opened, Sessions):
+        if tell is not None:
+            tell(opened.reading)
+        slots = opened.reading.accounts if given is None else given
+        table = None if slots is None else read_accounts(slots)
+        options = {"accounts": table, "previous": before}
+        return _score_in_memory(
+            opened, target, scorer, moment, networks, options, size, quiet, tally
         )
 
-    with (
-        _writing(target, schema) as writer,
-        Progress("scoring", known.n_accounts, quiet=quiet) as progress,
-    ):
-        for chunk, scores in _in_threads(answer, _chunks(known, chunk_sessions)):
-            writer.write(scores)
-            devices += scores.num_rows
-            scored += chunk.n_accounts
-            for entry in scores["verdict"].value_counts().to_pylist():
-                verdicts[entry["values"]] += entry["counts"]
-            progress.advance(chunk.n_accounts)
-    return BatchSummary(devices, scored, verdicts, moment, scorer.model_label)
+    def answer(part: Sessions, statistics: NetworkStatistics, at: int) -> pa.Table:
+        return scorer.score_table(
+            part, accounts=given, networks=statistics, as_of=at, previous=before
+        )
+
+    work = Answering(
+        score_schema(standing=before is not None),
+        answer,
+        {
+            **_surroundings(networks),
+            "model": [scorer.model_label, scorer.model.digest],
+            "snapshot": None if scorer.snapshot is None else scorer.snapshot.digest,
+            "accounts": digest_of_table(given),
+            "previous": None if before is None else digest_of_table(before.table),
+        },
+        networks=networks,
+        alone=scorer.snapshot,
+    )
+    found = stream(
+        opened,
+        target,
+        work,
+        as_of=moment,
+        part_sessions=size,
+        threads=batch_threads(),
+        rejected=None if rejected is None else Path(rejected),
+        quiet=quiet,
+        tell=tell,
+        see=tally.add,
+    )
+    return BatchSummary(
+        tally.devices,
+        found.accounts,
+        tally.verdicts,
+        found.as_of,
+        scorer.model_label,
+        found.reading,
+        found.damaged,
+    )
 
 
-def check_output(out: str | Path) -> Path:
-    """Refuse early what could not be written late.
+def _open(
+    source: Sessions | pa.Table | pd.DataFrame | str | Path,
+    form: str | None,
+    rejected: str | Path | None,
+    size: int,
+) -> Sessions | PiecedInput:
+    """A small input as its sessions; a large one, or one with a damaged file, in pieces."""
+    if isinstance(source, Sessions):
+        return source
+    pieced = open_pieces(source, format=form) if isinstance(source, str | Path) else None
+    if pieced is not None and (pieced.rows > size or pieced.damaged):
+        return pieced
+    try:
+        return read_sessions(source, format=form, rejected=rejected)
+    except FormatError:
+        if pieced is None or len(pieced.files) == 1:
+            raise
+        return pieced
+
+
+def batch_sessions() -> int:
+    """Sessions of a part of a batch, as the environment says.
 
     Raises
     ------
     ParameterError
-        The name has another suffix than ``.parquet`` or ``.csv``, or its folder is not there.
+        It says no whole number of at least 1.
     """
-    target = Path(out)
-    if target.suffix.lower() not in _SUFFIXES:
+    return _whole("HOUSEHOLD_ML_BATCH_SESSIONS", CHUNK_SESSIONS)
+
+
+def batch_threads() -> int:
+    """Parts of a batch that are done side by side, as the environment says.
+
+    Raises
+    ------
+    ParameterError
+        It says no whole number of at least 1.
+    """
+    usable = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    return _whole("HOUSEHOLD_ML_THREADS", usable)
+
+
+def _whole(name: str, otherwise: int) -> int:
+    given = environment(name) or str(otherwise)
+    if not given.isdecimal() or int(given) < 1:
         raise ParameterError(
-            Problem(
-                "the output must be a .parquet or .csv file", repr(str(out)), "Give such a name."
-            )
+            Problem(f"{name} must be a whole number of at least 1", repr(given), "Set it so.")
         )
-    if not target.parent.is_dir() or target.is_dir():
-        raise ParameterError(
-            Problem(
-                "the output must be a file in a folder that exists",
-                repr(str(out)),
-                "Make the folder, or give another name.",
-            )
-        )
-    return target
+    return int(given)
 
 
-def partial_path(target: Path) -> Path:
-    """Where an interrupted batch keeps what was finished.
-
-    Examples
-    --------
-    >>> partial_path(Path("scores.parquet")).name
-    'scores.partial.parquet'
-    """
-    return target.with_name(f"{target.stem}.partial{target.suffix}")
-
-
-def write_table(table: pa.Table, out: str | Path) -> Path:
-    """Write one table so that it appears whole or not at all.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        What to write.
-    out : str or Path
-        ``.parquet`` or ``.csv`` file.
-
-    Returns
-    -------
-    Path
-    """
-    target = check_output(out)
-    with _writing(target, table.schema) as writer:
-        writer.write(table)
-    return target
+def _surroundings(networks: NetworkStatistics | None) -> dict[str, Any]:
+    """What decides an answer besides the input and the model."""
+    table = environment("HOUSEHOLD_ML_NETWORK_TABLE")
+    return {
+        "version": __version__,
+        "networks": None if networks is None else networks.digest,
+        "table": fingerprint(Path(table) if table else resource("data/networks/iptoasn.npz")),
+    }
 
 
-class _Writer(Protocol):
-    def write(self, table: pa.Table) -> None: ...
+class _Tally:
+    """What the scores came to, table by table."""
 
-    def close(self) -> None: ...
+    def __init__(self) -> None:
+        self.devices = 0
+        self.verdicts = dict.fromkeys(VERDICTS, 0)
 
-
-class _CsvWriter:
-    """Scores as CSV: lists joined by a space, times in ISO 8601."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        from pyarrow import csv
-
-        flat = [field.with_type(_flat_type(field.type)) for field in schema]
-        self._writer = csv.CSVWriter(path, pa.schema(flat))
-
-    def write(self, table: pa.Table) -> None:
-        columns = [_flat(table[name]) for name in table.column_names]
-        self._writer.write_table(pa.table(columns, names=table.column_names))
-
-    def close(self) -> None:
-        self._writer.close()
+    def add(self, scores: pa.Table) -> None:
+        self.devices += scores.num_rows
+        for entry in scores["verdict"].value_counts().to_pylist():
+            self.verdicts[entry["values"]] += entry["counts"]
 
 
-class _ParquetWriter:
-    """Scores as Parquet, a row group a chunk."""
+def _score_in_memory(
+    taken: Sessions,
+    target: Path,
+    scorer: HouseholdScorer,
+    as_of: int | None,
+    networks: NetworkStatistics | None,
+    options: Mapping[str, Any],
+    size: int,
+    quiet: bool,
+    tally: _Tally,
+) -> BatchSummary:
+    moment = taken.last_started_at() if as_of is None else as_of
+    known = known_at(taken, moment)
+    statistics = scorer.statistics_for(known, networks)
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        from pyarrow import parquet
+    def answer(chunk: Sessions) -> pa.Table:
+        return scorer.score_table(chunk, networks=statistics, as_of=moment, **options)
 
-        self._writer = parquet.ParquetWriter(path, schema, compression="zstd")
-
-    def write(self, table: pa.Table) -> None:
-        self._writer.write_table(table)
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-@contextmanager
-def _writing(target: Path, schema: pa.Schema) -> Iterator[_Writer]:
-    """A writer whose file gets its name when all went well."""
-    working = target.with_name(f".{target.name}.{os.getpid()}.part")
-    kind = _CsvWriter if target.suffix.lower() == ".csv" else _ParquetWriter
-    writer = kind(working, schema)
-    try:
-        yield writer
-        writer.close()
-        working.replace(target)
-    except KeyboardInterrupt:
-        writer.close()
-        working.replace(partial_path(target))
-        raise
-    finally:
-        working.unlink(missing_ok=True)
+    schema = score_schema(standing=options["previous"] is not None)
+    with (
+        writing(target, schema) as writer,
+        Progress("scoring", known.n_accounts, quiet=quiet) as progress,
+    ):
+        for chunk, scores in in_parallel(answer, _chunks(known, size), batch_threads()):
+            writer.write(scores)
+            tally.add(scores)
+            progress.advance(chunk.n_accounts)
+    return BatchSummary(
+        tally.devices, known.n_accounts, tally.verdicts, moment, scorer.model_label, taken.reading
+    )
 
 
 def _chunks(sessions: Sessions, size: int) -> Iterator[Sessions]:
@@ -269,80 +319,3 @@ def _chunks(sessions: Sessions, size: int) -> Iterator[Sessions]:
     edges = np.unique(np.append(cuts, sessions.n_accounts))
     for first, stop in pairwise(edges.tolist()):
         yield sessions.take_accounts(np.arange(first, stop))
-
-
-def _in_threads(
-    answer: Callable[[Sessions], pa.Table], chunks: Iterator[Sessions]
-) -> Iterator[tuple[Sessions, pa.Table]]:
-    """Chunks with their answers, in order; no more are begun than there are threads, and one."""
-    threads = int(environment("HOUSEHOLD_ML_THREADS") or os.cpu_count() or 1)
-    begun: deque[tuple[Sessions, Future[pa.Table]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for chunk in chunks:
-                begun.append((chunk, pool.submit(answer, chunk)))
-                if len(begun) > threads:
-                    first, scores = begun.popleft()
-                    yield first, scores.result()
-            while begun:
-                first, scores = begun.popleft()
-                yield first, scores.result()
-        finally:
-            for _, waiting in begun:
-                waiting.cancel()
-
-
-def _flat_type(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_list(kind) or pa.types.is_timestamp(kind) else kind
-
-
-def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pa.types.is_list(column.type):
-        return pc.binary_join(column, " ")
-    if pa.types.is_timestamp(column.type):
-        return pc.strftime(column, format="%Y-%m-%dT%H:%M:%SZ")
-    return column
-
-
-def read_scores(path: str | Path) -> pa.Table:
-    """Read what :func:`score_files` wrote.
-
-    Parameters
-    ----------
-    path : str or Path
-        ``.parquet`` or ``.csv`` file.
-
-    Returns
-    -------
-    pyarrow.Table
-        The scores table, in its schema.
-    """
-    source = Path(path)
-    if source.suffix.lower() == ".csv":
-        from pyarrow import csv
-
-        schema = score_schema(standing=True)
-        kinds = {field.name: _flat_type(field.type) for field in schema}
-        table = csv.read_csv(
-            source,
-            convert_options=csv.ConvertOptions(column_types=kinds, strings_can_be_null=False),
-        )
-        schema = score_schema(standing=STANDING[0].name in table.column_names)
-        reasons = [codes.split() for codes in table["reasons"].to_pylist()]
-        columns = {
-            field.name: pa.chunked_array([pa.array(reasons, type=field.type)])
-            if field.name == "reasons"
-            else _timed(table[field.name], field.type)
-            for field in schema
-        }
-        return pa.table(columns).cast(schema)
-    from pyarrow import parquet
-
-    return parquet.read_table(source)
-
-
-def _timed(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    if not pa.types.is_timestamp(kind):
-        return column
-    empty = pc.equal(column, "")
-    return pc.if_else(empty, None, column).cast(kind)

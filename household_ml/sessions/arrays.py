@@ -127,7 +127,7 @@ class ArraysFile:
         self.path.unlink(missing_ok=True)
 
 
-def save_sessions(path: Path, sessions: Sessions) -> None:
+def save_sessions(path: Path, sessions: Sessions, about: Mapping[str, Any] | None = None) -> None:
     """Write sessions, without what is known of their reading.
 
     Parameters
@@ -136,13 +136,16 @@ def save_sessions(path: Path, sessions: Sessions) -> None:
         File to write, which has its name when it is whole.
     sessions : Sessions
         What to write.
+    about : mapping, optional
+        What else to keep, beside the numbers of sessions and of accounts.
     """
     arrays: dict[str, npt.NDArray[Any]] = {}
     for name in ("account_id", "device_id"):
         arrays[name + "_offsets"], arrays[name] = _text_arrays(getattr(sessions, name))
     for name in ("account_rows", "account_devices", *ROW_COLUMNS):
         arrays[name] = getattr(sessions, name)
-    save_arrays(path, arrays)
+    counts = {"sessions": len(sessions), "accounts": sessions.n_accounts}
+    save_arrays(path, arrays, {**counts, **(about or {})})
 
 
 def load_sessions(path: Path) -> Sessions:

@@ -12,6 +12,7 @@ import pyarrow as pa
 __all__ = [
     "REJECTED_SCHEMA",
     "Reading",
+    "RowCounts",
     "SessionsWarning",
     "most_frequent_first",
     "no_rejected_rows",
@@ -46,6 +47,30 @@ def tell_rows(rows_in: int, rejected: Mapping[str, int]) -> str:
     told = f"{rows_in} rows in, {rows_in - refused} used, {refused} rejected"
     reasons = ", ".join(f"{count} {code}" for code, count in rejected.items())
     return f"{told} ({reasons})" if reasons else told
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """What came of the rows of an input.
+
+    Parameters
+    ----------
+    rows_in : int
+        Rows found.
+    rejected : mapping of str to int
+        Reason code -> rejected rows.
+
+    Examples
+    --------
+    >>> print(RowCounts(5, {"ip_missing": 2}))
+    5 rows in, 3 used, 2 rejected (2 ip_missing)
+    """
+
+    rows_in: int
+    rejected: Mapping[str, int]
+
+    def __str__(self) -> str:
+        return tell_rows(self.rows_in, most_frequent_first(self.rejected))
 
 
 class SessionsWarning(UserWarning):

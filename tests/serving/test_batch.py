@@ -11,6 +11,7 @@ from household_ml.errors import ParameterError
 from household_ml.scoring import HouseholdScorer
 from household_ml.serving import batch
 from household_ml.serving.batch import partial_path, read_scores, score_files, write_table
+from household_ml.serving.outputs import writing
 
 
 @pytest.mark.parametrize("chunk", [500, 10**9])
@@ -61,7 +62,7 @@ def test_interrupted_what_was_finished_is_kept_under_another_name(
 def test_an_error_leaves_nothing_and_what_was_there_before(tmp_path: Path) -> None:
     out = tmp_path / "table.parquet"
     write_table(pa.table({"a": [1]}), out)
-    with pytest.raises(ValueError, match="broken"), batch._writing(out, pa.schema([])):
+    with pytest.raises(ValueError, match="broken"), writing(out, pa.schema([])):
         raise ValueError("broken")
     assert [path.name for path in tmp_path.iterdir()] == ["table.parquet"]
 
