@@ -15,7 +15,7 @@ from household_ml.networks.table import NetworkTable
 from household_ml.schema import CONNECTION_TYPES, NO_AS
 from household_ml.sessions.table import Sessions
 
-__all__ = ["EnrichedSessions", "enrich", "find_systems"]
+__all__ = ["EnrichedSessions", "add_behaviour", "enrich", "find_systems"]
 
 _CELLULAR: Final = CONNECTION_TYPES.index("cellular")
 
@@ -102,7 +102,7 @@ def enrich(
         statistics = NetworkStatistics.build(sessions, asn)
     counts = statistics.lookup(sessions.ip_hi, sessions.ip_lo, asn)
     connection = connection_type_of(asn, table)
-    _add_behaviour(connection, counts)
+    add_behaviour(connection, counts)
     return EnrichedSessions(
         sessions=sessions,
         asn=asn,
@@ -138,8 +138,16 @@ def find_systems(sessions: Sessions, table: NetworkTable | None = None) -> npt.N
     return asn
 
 
-def _add_behaviour(connection: npt.NDArray[np.int8], counts: NetworkCounts) -> None:
-    """Call an AS cellular whose name tells nothing, when phones and no fixed devices use it."""
+def add_behaviour(connection: npt.NDArray[np.int8], counts: NetworkCounts) -> None:
+    """Call an AS cellular whose name tells nothing, when phones and no fixed devices use it.
+
+    Parameters
+    ----------
+    connection : ndarray of int8, shape (N,)
+        Index in CONNECTION_TYPES; some of those that are unknown are changed.
+    counts : NetworkCounts
+        Of the same N sessions.
+    """
     unknown = np.flatnonzero((connection == 0) & (counts.row[:, AS_LEVEL] > 0))
     seen = NetworkCounts(counts.statistics, counts.row[unknown, AS_LEVEL])
     cellular = (

@@ -31,7 +31,15 @@ from household_ml.networks.table import NetworkTable
 from household_ml.resources import resource
 from household_ml.schema import CONNECTION_TYPES
 
-__all__ = ["Operator", "catalogue", "connection_type_of", "operator_name", "operator_of"]
+__all__ = [
+    "Directory",
+    "Operator",
+    "catalogue",
+    "connection_type_of",
+    "directory",
+    "operator_name",
+    "operator_of",
+]
 
 #: ASs below this have an entry of their own in the arrays; of those above none is grouped.
 _DENSE: Final = 1 << 19
@@ -113,7 +121,17 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
-class _Directory:
+class Directory:
+    """What every AS below 2**19 belongs to, and, last, what stands for all others.
+
+    Attributes
+    ----------
+    operator : ndarray of uint32, shape (2**19 + 1,)
+        Operator of the AS; of others the AS itself.
+    connection : ndarray of int8, shape (2**19 + 1,)
+        Index in CONNECTION_TYPES.
+    """
+
     operator: npt.NDArray[np.uint32]
     connection: npt.NDArray[np.int8]
 
@@ -145,8 +163,8 @@ def operator_of(
     >>> operator_of(np.array([33491, 7922, 12322, 51207, 0], np.uint32)).tolist()
     [7922, 7922, 12322, 51207, 0]
     """
-    directory = _directory(table or NetworkTable.default())
-    grouped = directory.operator[np.minimum(asn, np.uint32(_DENSE))]
+    found = directory(table or NetworkTable.default())
+    grouped = found.operator[np.minimum(asn, np.uint32(_DENSE))]
     return np.where(asn < _DENSE, grouped, asn)
 
 
@@ -178,8 +196,8 @@ def connection_type_of(
     >>> [CONNECTION_TYPES[code] for code in codes]
     ['residential', 'cellular', 'hosting', 'school', 'traveler', 'unknown']
     """
-    directory = _directory(table or NetworkTable.default())
-    return directory.connection[np.minimum(asn, np.uint32(_DENSE))]
+    found = directory(table or NetworkTable.default())
+    return found.connection[np.minimum(asn, np.uint32(_DENSE))]
 
 
 def operator_name(asn: int, table: NetworkTable | None = None) -> str:
@@ -247,7 +265,19 @@ def _read_catalogue(path: Path) -> tuple[Operator, ...]:
 
 
 @lru_cache(maxsize=4)
-def _directory(table: NetworkTable) -> _Directory:
+def directory(table: NetworkTable) -> Directory:
+    """What is known of all ASs at once; made once for each table.
+
+    Parameters
+    ----------
+    table : NetworkTable
+        Table whose names tell.
+
+    Returns
+    -------
+    Directory
+        Of arrays that nobody may write to.
+    """
     operator = np.arange(_DENSE + 1, dtype=np.uint32)
     connection = np.zeros(_DENSE + 1, np.int8)
     small = table.named < _DENSE
@@ -263,7 +293,7 @@ def _directory(table: NetworkTable) -> _Directory:
     connection[_DENSE] = 0
     for array in (operator, connection):
         array.flags.writeable = False
-    return _Directory(operator, connection)
+    return Directory(operator, connection)
 
 
 def _told(names: pa.LargeStringArray) -> npt.NDArray[np.int8]:

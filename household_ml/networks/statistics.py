@@ -192,7 +192,7 @@ class NetworkStatistics:
         rows = np.zeros((hi.size, LEVELS), np.int32)
         hi, lo = np.ascontiguousarray(hi), np.ascontiguousarray(lo)
         asn = np.ascontiguousarray(asn, np.uint32)
-        for level, index in enumerate(self._indexes):
+        for level, index in enumerate(self.indexes):
             start, end = int(self.starts[level]), int(self.starts[level + 1])
             find_rows(hi, lo, asn, level, self.key[start:end], index, start, rows)
         return NetworkCounts(self, rows)
@@ -218,7 +218,8 @@ class NetworkStatistics:
         return int(column.max()) if column.size else None
 
     @cached_property
-    def _indexes(self) -> tuple[npt.NDArray[np.int32], ...]:
+    def indexes(self) -> tuple[npt.NDArray[np.int32], ...]:
+        """Hash tables over the networks of each level, see `counting.build_index`."""
         return tuple(
             build_index(self.key[self.starts[level] : self.starts[level + 1]])
             for level in range(LEVELS)

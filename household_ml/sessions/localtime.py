@@ -122,6 +122,22 @@ def _transitions(country: str, first: int, last: int) -> tuple[tuple[int, int], 
     return tuple(found)
 
 
+@lru_cache(maxsize=64)
+def _changes(
+    codes: tuple[int, ...], first: int, last: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the changes of each country begin, when they are, and the offsets from then on."""
+    starts = np.zeros(_CODES + 1, np.int64)
+    changes: list[tuple[int, int]] = []
+    for code in codes:  # at most one turn for each country in the world
+        found = _transitions(country_name(code) or "", first, last)
+        changes.extend(found)
+        starts[code + 1] = len(found)
+    seconds = np.array([second for second, _ in changes] or [0], np.int64)
+    offsets = np.array([offset for _, offset in changes] or [0], np.int16)
+    return np.cumsum(starts), seconds, offsets
+
+
 @compiled
 def _fill(
     started_at: np.ndarray,
@@ -193,14 +209,6 @@ def offsets_from_country(
     last = (int(started_at.max()) // 1_000_000 // year + 2) * year
     needs = country[(given == unknown) & (country >= 0)]
     used = np.flatnonzero(np.bincount(needs, minlength=_CODES))
-    starts = np.zeros(_CODES + 1, np.int64)
-    changes: list[tuple[int, int]] = []
-    for code in used.tolist():  # at most one turn for each country in the world
-        found = _transitions(country_name(code) or "", first, last)
-        changes.extend(found)
-        starts[code + 1] = len(found)
-    starts = np.cumsum(starts)
-    seconds = np.array([second for second, _ in changes] or [0], np.int64)
-    offsets = np.array([offset for _, offset in changes] or [0], np.int16)
-    _fill(started_at, country, given, unknown, starts, seconds, offsets, resolved)
+    changes = _changes(tuple(used.tolist()), first, last)
+    _fill(started_at, country, given, unknown, *changes, resolved)
     return resolved
