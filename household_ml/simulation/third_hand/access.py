@@ -119,7 +119,7 @@ def _main_home(builder: Builder, sittings: Sittings) -> Ints:
     moved = sittings.start >= column(ledger.accounts, "moves_on", np.float64)[account]
     home = column(ledger.accounts, "home", np.int64)[account]
     later = column(ledger.accounts, "next_home", np.int64)[account]
-    return np.where(moved & (later >= 0), later, home)
+    return np.asarray(np.where(moved & (later >= 0), later, home))
 
 
 class _Lines:
@@ -133,9 +133,7 @@ class _Lines:
         self._first = column(lines, "first", np.float64)[self._order]
         self._last = column(lines, "last", np.float64)[self._order]
 
-    def serving(
-        self, place: Ints, when: npt.NDArray[np.float64], device: Ints, seed: int
-    ) -> Ints:
+    def serving(self, place: Ints, when: npt.NDArray[np.float64], device: Ints, seed: int) -> Ints:
         """Line that serves a device at a place; -1 = none.
 
         Where two serve, a device has its own one most of the time.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -135,13 +136,10 @@ class _Lines:
         gateway = self._gateway[held.line]
         index = np.arange(held.line.size)
         behind = column(lines, "nat", np.bool_)[held.line] | radio[gateway]
-        # a line that is next door to another one is bound with it
-        twin = column(lines, "twin", np.int64)[held.line]
-        subscriber = np.where(twin >= 0, twin, held.line)
         turn = index - np.searchsorted(held.line, held.line)
         # the first binding is the one the subscriber comes back to
-        usual = share_of(seed, 40, subscriber, turn) < 0.45
-        bound = below(size[gateway], seed, 41, subscriber, np.where(usual, 0, turn))
+        usual = share_of(seed, 40, held.line, turn) < 0.45
+        bound = below(size[gateway], seed, 41, held.line, np.where(usual, 0, turn))
         block = below(np.maximum(many[gateway], 1), seed, 42, held.line, held.last_far)
         host = 2 + below(250, seed, 43, held.line, index)
         if not blocks.size:
@@ -190,7 +188,9 @@ class _Lines:
         nat = column(lines, "nat", np.bool_)[line]
         habit = share_of(seed, 47, line)
         daily = np.floor(when - share_of(seed, 48, line)).astype(np.int64) + 10**7
-        follows = np.where(nat, (when / 40.0 + habit).astype(np.int64), self._holdings.at(line, when))
+        follows = np.where(
+            nat, (when / 40.0 + habit).astype(np.int64), self._holdings.at(line, when)
+        )
         roams = np.where(way == "reconnect", habit < 0.6, habit < 0.2)
         return np.asarray(np.where(habit > 0.93, daily, np.where(roams, follows, -1)))
 
@@ -205,9 +205,11 @@ def _fill_mobile(builder: Builder, pools: Pools, seen: Seen, flow: _Flow, seed: 
     region = np.where(stray, np.maximum(region - 1, 0), region)
     own = np.array([market for market, _ in country.mobiles])[part.which]
     abroad = country.market[part.town] != own
-    home = np.array([int(country.region[country.market == one].min()) for one in range(len(country.codes))])
+    home = np.array(
+        [int(country.region[country.market == one].min()) for one in range(len(country.codes))]
+    )
     region = np.where(abroad, home[own], region)
-    pool = _numbers(lambda sim, at: pools.mobile(sim, at), part.which, region)
+    pool = _numbers(pools.mobile, part.which, region)
     shared, start, size = _flat([one.shared for one in pools.pools])
     attach = np.floor(part.when * 5.0 + share_of(seed, 51, part.person)).astype(np.int64)
     chosen = below(size[pool], seed, 52, part.person, part.device, attach)
@@ -230,11 +232,11 @@ def _fill_shared(builder: Builder, pools: Pools, seen: Seen, flow: _Flow, seed: 
         column(builder.ledger.people, "home", np.int64)
     ]
     lives_in = market[homes]
-    makers = {
-        VENUE: lambda which, _: pools.venue(which),
-        VPN: lambda which, one: pools.tunnel(which, one),
-        EMPLOYER: lambda which, one: pools.employer(which, one),
-        RELAY: lambda which, one: pools.relay(which, int(market[np.argmax(country.region == which)])),
+    makers: dict[int, Callable[[int, int], int]] = {
+        VENUE: pools.venue,
+        VPN: pools.tunnel,
+        EMPLOYER: pools.employer,
+        RELAY: pools.relay,
     }
     for way, maker in makers.items():
         rows = np.flatnonzero(flow.way == way)
@@ -267,7 +269,7 @@ def _interface(seed: int, flow: _Flow, fixed: Bools) -> Words:
     return np.asarray(np.where(hardware, eui, lower))
 
 
-def _numbers(maker: Any, first: Ints, second: Ints) -> Ints:
+def _numbers(maker: Callable[[int, int], int], first: Ints, second: Ints) -> Ints:
     """Call a maker once for each pair of numbers."""
     pairs, inverse = np.unique(first * 4096 + second, return_inverse=True)
     made = np.array([maker(int(pair) // 4096, int(pair) % 4096) for pair in pairs], np.int64)

@@ -7,16 +7,42 @@ this way, so that it does not hang on how many sessions there are.
 from __future__ import annotations
 
 import zlib
-from typing import Any, Final
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["below", "name_seed", "scatter", "share_of"]
+__all__ = ["Weighted", "below", "name_seed", "scatter", "share_of"]
+
+T = TypeVar("T")
 
 _GAMMA: Final = np.uint64(0x9E3779B97F4A7C15)
 _FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND: Final = np.uint64(0x94D049BB133111EB)
+
+
+class Weighted(Generic[T]):
+    """Things to draw one of by weight, many times.
+
+    Parameters
+    ----------
+    things : sequence
+        To choose among.
+    weights : iterable of float
+        Any scale.
+    """
+
+    def __init__(self, things: Sequence[T], weights: Iterable[float]) -> None:
+        self._things = list(things)
+        self._share = list(accumulate(map(float, weights)))
+
+    def draw(self, rng: np.random.Generator) -> T:
+        """Draw one."""
+        at = bisect_right(self._share, rng.random() * self._share[-1])
+        return self._things[min(at, len(self._things) - 1)]
 
 
 def name_seed(name: str) -> int:
@@ -50,4 +76,5 @@ def share_of(*keys: Any) -> npt.NDArray[np.float64]:
 
 def below(bound: Any, *keys: Any) -> npt.NDArray[np.int64]:
     """Hash whole numbers to whole numbers from 0 up to a bound, left out."""
-    return (share_of(*keys) * np.asarray(bound)).astype(np.int64)
+    chosen = share_of(*keys) * np.asarray(bound)
+    return np.asarray(chosen, np.float64).astype(np.int64)

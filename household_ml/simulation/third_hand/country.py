@@ -6,11 +6,13 @@ stations belong to a town and are the same for everybody who goes there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.simulation.third_hand.chance import Weighted
 from household_ml.simulation.third_hand.markets import MARKETS, Isp, Mobile
 from household_ml.simulation.third_hand.rates import Rates
 
@@ -68,6 +70,7 @@ class Country:
     mobiles: list[tuple[int, Mobile]]
     places: list[Place] = field(default_factory=list)
     public: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    _towns: dict[tuple[str, int], Weighted[int]] = field(default_factory=dict)
 
     def found(self, town: int, kind: str = "dwelling") -> int:
         """Add a place."""
@@ -81,23 +84,34 @@ class Country:
 
     def home_town(self, rng: np.random.Generator, market: int) -> int:
         """Town of somebody who lives in a country."""
-        own = np.flatnonzero(self.market == market)
-        return int(rng.choice(own, p=self.weight[own] / self.weight[own].sum()))
+        return self._drawn(("home", market), lambda: (self.market == market) * self.weight, rng)
 
     def elsewhere(self, rng: np.random.Generator, town: int, near: float = 0.4) -> int:
         """Town of kin or of a friend: the same one, or one by gravity, distance within reach."""
-        own = np.flatnonzero((self.market == self.market[town]) & (np.arange(self.x.size) != town))
-        if rng.random() < near or not own.size:
+        if rng.random() < near:
             return town
-        away = np.hypot(self.x[own] - self.x[town], self.y[own] - self.y[town])
-        pull = self.weight[own] / (away + 20.0)
-        return int(rng.choice(own, p=pull / pull.sum()))
+        return self._drawn(("kin", town), lambda: self._pull(town), rng)
 
     def holiday_town(self, rng: np.random.Generator, market: int, abroad: bool) -> int:
         """Town where people spend holidays."""
         goal = len(self.codes) - 1 if abroad else market
-        own = np.flatnonzero(self.market == goal)
-        return int(rng.choice(own, p=self.charm[own] / self.charm[own].sum()))
+        return self._drawn(("holiday", goal), lambda: (self.market == goal) * self.charm, rng)
+
+    def _pull(self, town: int) -> npt.NDArray[np.float64]:
+        """Gravity of the other towns of a country."""
+        away = np.hypot(self.x - self.x[town], self.y - self.y[town])
+        other = (self.market == self.market[town]) & (np.arange(self.x.size) != town)
+        return np.asarray(other * self.weight / (away + 20.0))
+
+    def _drawn(
+        self,
+        key: tuple[str, int],
+        weights: Callable[[], npt.NDArray[np.float64]],
+        rng: np.random.Generator,
+    ) -> int:
+        if key not in self._towns:
+            self._towns[key] = Weighted(range(self.x.size), weights())
+        return self._towns[key].draw(rng)
 
 
 def settle(rates: Rates, accounts: int, rng: np.random.Generator) -> Country:
@@ -142,7 +156,9 @@ def settle(rates: Rates, accounts: int, rng: np.random.Generator) -> Country:
         charm=rng.lognormal(0.0, 1.0, count),
         zone=zone,
         isps=[(one, isp) for one, code in enumerate(codes) for isp in MARKETS[code].isps],
-        mobiles=[(one, mobile) for one, code in enumerate(codes) for mobile in MARKETS[code].mobiles],
+        mobiles=[
+            (one, mobile) for one, code in enumerate(codes) for mobile in MARKETS[code].mobiles
+        ],
     )
     for town in range(count):
         for kind, usual in _PUBLIC.items():

@@ -38,7 +38,9 @@ def damage(rows: pd.DataFrame, mess: float, rng: np.random.Generator) -> pd.Data
     days = day.unique()
     # logs of a day that were never written, for a part of the accounts
     lost = days[rng.integers(0, len(days), 2)]
-    part = rows["account_id"].map(dict(zip(rows["account_id"].unique(), _coins(rows, rng), strict=True)))
+    part = rows["account_id"].map(
+        dict(zip(rows["account_id"].unique(), _coins(rows, rng), strict=True))
+    )
     kept = ~(day.isin(lost) & (part < 0.5)) & (rng.random(len(rows)) > 0.04 * mess)
     rows = rows[kept].copy()
     rows = _set_clocks_wrong(rows, mess, rng, end)
@@ -63,7 +65,7 @@ def _set_clocks_wrong(
     hours = np.where(wrong, rng.choice([-8.0, -5.0, -1.0, 1.0, 2.0, 12.0], names.size), 0.0)
     shift = rows["device_id"].map(dict(zip(names, hours, strict=True))).astype(float)
     started = rows["started_at"] + pd.to_timedelta(shift * 3600.0, unit="s")
-    rows["started_at"] = started.clip(upper=end).astype("datetime64[us, UTC]")
+    rows["started_at"] = started.where(started < end, end).astype("datetime64[us, UTC]")
     return rows
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from household_ml.simulation.third_hand.chance import Weighted
 from household_ml.simulation.third_hand.country import Country
 from household_ml.simulation.third_hand.ledger import AGES, Device, Ledger, Line, Person
 from household_ml.simulation.third_hand.rates import Rates
@@ -14,7 +14,7 @@ from household_ml.simulation.third_hand.rates import Rates
 __all__ = ["Builder"]
 
 _SCREENS: Final = ("tv", "streaming_stick", "set_top_box", "game_console")
-_SCREEN_WEIGHT: Final = np.cumsum([0.46, 0.2, 0.2, 0.14])
+_SCREEN: Final = Weighted(_SCREENS, (0.46, 0.2, 0.2, 0.14))
 #: Chance by age of a phone, a tablet, a computer that ever plays here.
 _POCKET: Final[dict[str, tuple[float, float, float]]] = {
     "child": (0.1, 0.45, 0.03),
@@ -43,9 +43,7 @@ class Builder:
         Chooses.
     """
 
-    def __init__(
-        self, rates: Rates, country: Country, days: int, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, rates: Rates, country: Country, days: int, rng: np.random.Generator) -> None:
         self.rates = rates
         self.country = country
         self.days = days
@@ -54,11 +52,17 @@ class Builder:
         self._lines_of: dict[int, list[int]] = {}
         self._weights = [self._isps(town) for town in range(country.x.size)]
         self._sims = [
-            [number for number, (market, _) in enumerate(country.mobiles) if market == one]
+            Weighted(
+                range(len(country.mobiles)),
+                [(market == one) * mobile.share for market, mobile in country.mobiles],
+            )
             for one in range(len(country.codes))
         ]
+        self._ways = [
+            Weighted(isp.ways, [weight for _, weight, _ in isp.ways]) for _, isp in country.isps
+        ]
 
-    def _isps(self, town: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    def _isps(self, town: int) -> Weighted[int]:
         """Operators that serve a town; not every one is everywhere."""
         market = self.country.market[town]
         own = [number for number, (at, _) in enumerate(self.country.isps) if at == market]
@@ -66,7 +70,7 @@ class Builder:
         share = share * self.rng.lognormal(0.0, _LOCAL, share.size)
         if share.size > 6:
             share[self.rng.permutation(share.size)[: share.size // 3]] = 0.0
-        return np.array(own), np.cumsum(share / share.sum())
+        return Weighted(own, share)
 
     def chance(self, p: float) -> bool:
         """Toss a coin."""
@@ -74,9 +78,7 @@ class Builder:
 
     def sim(self, market: int) -> int:
         """Mobile network of somebody."""
-        own = self._sims[market]
-        share = np.cumsum([self.country.mobiles[number][1].share for number in own])
-        return own[int(np.searchsorted(share / share[-1], self.rng.random()))]
+        return self._sims[market].draw(self.rng)
 
     def line(
         self,
@@ -91,12 +93,10 @@ class Builder:
         rng, rates = self.rng, self.rates
         town = self.country.places[place].town
         if isp is None:
-            own, share = self._weights[town]
-            isp = int(own[np.searchsorted(share, rng.random())])
+            isp = self._weights[town].draw(rng)
         maker = self.country.isps[isp][1]
         wire = maker.access == "wire"
-        weight = np.cumsum([one[1] for one in maker.ways])
-        way, _, days = maker.ways[int(np.searchsorted(weight / weight[-1], rng.random()))]
+        way, _, days = self._ways[isp].draw(rng)
         if wire and rates.daily is not None and rng.random() < rates.daily:
             way, days = "reconnect", 0.5 if days == 0.5 else 1.0
         if nat is None:
@@ -122,12 +122,11 @@ class Builder:
             overlap = float(self.rng.choice([0.0, 0.0, 2.0, 10.0])) * float(self.rng.random())
             self.line(place, last=at + overlap, isp=isp)
             old = self.ledger.lines[-1].isp
-            self.line(place, first=at)
-            if self.ledger.lines[-1].isp == old:  # whoever changes, changes the operator
-                self.ledger.lines.pop()
-                self._lines_of[place].pop()
-                own = [one for one in self._weights[town][0] if one != old]
-                self.line(place, first=at, isp=int(self.rng.choice(own)) if own else None)
+            # whoever changes, changes the operator, where there is another one
+            new = old
+            for _ in range(6):
+                new = self._weights[town].draw(self.rng) if new == old else new
+            self.line(place, first=at, isp=new)
         else:
             self.line(place, isp=isp)
         if self.chance(self.rates.two_lines):
@@ -141,7 +140,7 @@ class Builder:
         wanted = mean * self.rates.gadgets
         count = int(self.rng.binomial(4, min(0.95, wanted / 4.0)))
         return [
-            self.device(account, owner, _SCREENS[self._pick(_SCREEN_WEIGHT)], place, role=role)
+            self.device(account, owner, _SCREEN.draw(self.rng), place, role=role)
             for _ in range(count)
         ]
 
@@ -211,6 +210,3 @@ class Builder:
             elif dice < rates.vpn + 0.11:
                 person.tunnel = "employer"
         return person
-
-    def _pick(self, share: npt.NDArray[np.float64]) -> int:
-        return int(np.searchsorted(share, self.rng.random()))

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from household_ml.simulation.third_hand.chance import Weighted
 from household_ml.simulation.third_hand.homes import Builder
 from household_ml.simulation.third_hand.ledger import AGES, Account, Person
 from household_ml.simulation.third_hand.markets import MARKETS
@@ -79,8 +80,7 @@ def found_household(builder: Builder, market: int) -> Household:
     """Found an account with the home and all who live there."""
     rng, ledger, country = builder.rng, builder.ledger, builder.country
     homes = MARKETS[country.codes[market]].homes
-    weights = np.cumsum(list(homes.values()))
-    kind = list(homes)[int(np.searchsorted(weights / weights[-1], rng.random()))]
+    kind = Weighted(list(homes), homes.values()).draw(rng)
     account = len(ledger.accounts)
     place = _main_home(builder, market)
     ledger.accounts.append(Account(market, place))
@@ -89,7 +89,9 @@ def found_household(builder: Builder, market: int) -> Household:
         for _ in range(numbers[int(rng.integers(len(numbers)))]):
             one = new_person(builder, account, place, "resident", age)
             home.people.append(one)
-            builder.pockets(account, one, least=int(age in ("young", "adult") and rng.random() < 0.5))
+            builder.pockets(
+                account, one, least=int(age in ("young", "adult") and rng.random() < 0.5)
+            )
     if kind == "separated_parent":
         _share_custody(home)
     owner = home.people[0]
@@ -100,6 +102,7 @@ def found_household(builder: Builder, market: int) -> Household:
     _second_dwelling(home, kind)
     _second_home(home)
     _move(home)
+    _move_in(home)
     return home
 
 
@@ -118,7 +121,7 @@ def _share_custody(home: Household) -> None:
     builder, rng = home.builder, home.builder.rng
     ledger = builder.ledger
     other = builder.dwelling(builder.country.elsewhere(rng, home.town, near=0.75))
-    rhythm = int(rng.choice([1, 1, 2, 5]))
+    rhythm = (1, 1, 2, 5)[int(rng.integers(4))]
     phase = int(rng.integers(14))
     for one in home.people:
         person = ledger.people[one]
@@ -144,7 +147,7 @@ def _second_dwelling(home: Household, kind: str) -> None:
         town = country.elsewhere(rng, home.town, near=0.0)
         person.other_home = builder.dwelling(town)
         person.role = "student" if studies else "weekday_worker"
-        person.rhythm, person.phase = int(rng.choice([3, 3, 4])), int(rng.integers(28))
+        person.rhythm, person.phase = (3, 3, 4)[int(rng.integers(3))], int(rng.integers(28))
         person.office = country.some(rng, town, "campus" if studies else "work")
         person.office_days = 0b01111
         if not any(device.owner == one and device.place < 0 for device in ledger.devices[-20:]):
@@ -168,6 +171,19 @@ def _second_home(home: Household) -> None:
         person = builder.ledger.people[one]
         if person.other_home < 0:
             person.other_home = place
+
+
+def _move_in(home: Household) -> None:
+    """Let a partner or a flatmate move in inside the world, who had watched from elsewhere."""
+    builder, rng = home.builder, home.builder.rng
+    person = builder.ledger.people[home.people[-1]]
+    together = len(home.people) > 1 and AGES[person.age] in ("young", "adult")
+    if not together or person.role != "resident" or home.record.next_home >= 0:
+        return
+    if builder.chance(0.06 * builder.days / 365.0):
+        person.next_home = home.place
+        person.moves_on = float(np.floor(rng.uniform(0.05, 0.85) * builder.days))
+        person.home = builder.dwelling(builder.country.elsewhere(rng, home.town, near=0.6))
 
 
 def _move(home: Household) -> None:

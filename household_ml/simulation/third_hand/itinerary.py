@@ -36,8 +36,7 @@ def plan_trips(builder: Builder, calendar: Calendar) -> None:
     members: dict[int, list[int]] = defaultdict(list)
     outside: dict[int, list[int]] = defaultdict(list)
     for number, person in enumerate(people):
-        group = outside if person.role in OUTSIDE else members
-        group[person.account].append(number)
+        (outside if person.role in OUTSIDE else members)[person.account].append(number)
     season = np.cumsum(calendar.away / calendar.away.sum())
     rate = builder.rates.nights_away / 365.0 / _MEAN_LENGTH * float(calendar.away.sum())
     for account, group in members.items():
@@ -75,9 +74,7 @@ def _family_trips(
             ledger.stays.extend(Stay(one, friday, 2, villa) for one in group)
 
 
-def _destination(
-    builder: Builder, home: int, market: int, villa: int, outside: list[int]
-) -> int:
+def _destination(builder: Builder, home: int, market: int, villa: int, outside: list[int]) -> int:
     """Choose where a trip goes: kin (half of them those who share the account), hotel, flat."""
     rng, country, ledger = builder.rng, builder.country, builder.ledger
     dice = rng.random()

@@ -50,8 +50,8 @@ class Person:
     cell_home, cell_out : float
         Chance that a phone is on cellular at home, and elsewhere.
     tunnel : str
-        ``""``, ``sometimes``, ``always``, ``employer``, ``relay``, or ``home`` (through the line of
-        the account's home).
+        ``""``, ``sometimes``, ``always``, ``employer``, ``relay``, ``home`` (through the line of
+        the account's home), or ``hotspot`` (no tunnel, but a phone in the place of a line).
     exit : int
         Which VPN provider, employer or relay.
     visits : float

@@ -252,7 +252,9 @@ _INDIA = Market(
     "IN",
     (("Asia/Kolkata", 1.0),),
     (
-        Isp("Airtel broadband", 0.35, (("reconnect", 0.5, 2.0), ("lease", 0.5, 9.0)), 0.5, 1.5, 0.8),
+        Isp(
+            "Airtel broadband", 0.35, (("reconnect", 0.5, 2.0), ("lease", 0.5, 9.0)), 0.5, 1.5, 0.8
+        ),
         Isp("Reliance Jio", 0.45, _ROVING, 1.0, 1.5, 0.98, 64, 0.3, "radio"),
         Isp("ACT", 0.12, (("lease", 1.0, 20.0),), 0.4, 4.0, 0.5),
         Isp("BSNL", 0.08, (("reconnect", 1.0, 1.0),), 0.3, 1.0, 0.3),

@@ -136,7 +136,7 @@ def _borrower(builder: Builder, device: Device, person: Person) -> str:
         return "borrower_vpn_through_home"
     if any(line.twin >= 0 for line in theirs):
         return "borrower_same_carrier_nat"
-    if person.cell_home >= 1.0:
+    if person.tunnel == "hotspot":
         return "borrower_phone_hotspot"
     if device.place < 0 and 0.0 < person.visits <= 31.0:
         return "borrower_visits_weekly" if person.visits < 14.0 else "borrower_visits_monthly"
@@ -160,12 +160,16 @@ def _resident(builder: Builder, device: Device, number: int, use: Use, days: int
         ("resident_new_device", device.reborn and use.first[number] > max(7.0, days - _NEW_ID)),
         (
             "resident_changed_isp",
-            account.next_home < 0 and any(line.first > max(0.0, days - _NEW_HOME) for line in lines),
+            account.next_home < 0
+            and any(line.first > max(0.0, days - _NEW_HOME) for line in lines),
         ),
-        ("resident_vpn", use.tunnel[number] > 0.4 * plays or any(x.router_exit >= 0 for x in lines)),
+        (
+            "resident_vpn",
+            use.tunnel[number] > 0.4 * plays or any(x.router_exit >= 0 for x in lines),
+        ),
         ("resident_cellular_only", not lines or (pocket and use.cell[number] > 0.9 * plays > 1.8)),
         ("resident_travelling", use.travelling[number] > 0.25 * plays),
-        ("resident_commuting", pocket and use.working[number] > 0.3 * plays),
+        ("resident_commuting", pocket and use.working[number] > max(1.0, 0.35 * plays)),
         ("resident_two_isps", len(lines) > 1),
         (
             "resident_renumbered_daily",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
+from household_ml.simulation.third_hand.chance import Weighted
 from household_ml.simulation.third_hand.homes import Builder
 from household_ml.simulation.third_hand.households import Household, new_person
 from household_ml.simulation.third_hand.ledger import AGES, Stay
@@ -13,12 +14,12 @@ from household_ml.simulation.third_hand.ledger import AGES, Stay
 __all__ = ["share_account"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Where:
-    """Dwelling of an outside household, and whether it is the neighbour behind one NAT."""
-
-    place: int
-    near: bool
+#: Outside households of an account that has any; who they are; how many of them watch; days
+#: between visits of kin, 0 = never.
+_HOUSEHOLDS: Final = Weighted((1, 2, 3, 4), (0.8, 0.15, 0.035, 0.015))
+_RELATION: Final = Weighted(("kin", "friend", "ex", "moved_out"), (0.6, 0.2, 0.1, 0.1))
+_TOGETHER: Final = Weighted((1, 2, 3), (0.5, 0.33, 0.17))
+_KIN_VISITS: Final = Weighted((0.0, 9.0, 30.0, 90.0), (0.35, 0.15, 0.2, 0.3))
 
 
 def share_account(home: Household) -> None:
@@ -31,14 +32,14 @@ def share_account(home: Household) -> None:
     """
     builder, rng = home.builder, home.builder.rng
     if builder.chance(builder.rates.sharing):
-        households = 1 + int(rng.choice(4, p=[0.8, 0.15, 0.035, 0.015]))
+        households = _HOUSEHOLDS.draw(rng)
         paid = builder.chance(0.13)
         home.record.extra_members = int(paid) + int(paid and builder.chance(0.2))
         for number in range(households):
             _borrow(home, paid=number < home.record.extra_members)
     elif builder.chance(0.01):
         home.record.extra_members = 1  # a slot that nobody uses
-    if len(home.grown) > 1 and builder.chance(0.1 * builder.days / 90.0 * 0.6):
+    if len(home.grown) > 1 and builder.chance(0.035 * builder.days / 90.0):
         _leave(home)
     if builder.chance(0.035):
         _guest(home)
@@ -51,10 +52,12 @@ def share_account(home: Household) -> None:
 def _borrow(home: Household, *, paid: bool) -> None:
     """Lend the password to another household: kin, a friend, somebody who once lived here."""
     builder, rng, ledger = home.builder, home.builder.rng, home.builder.ledger
-    relation = str(rng.choice(["kin", "friend", "ex", "moved_out"], p=[0.6, 0.2, 0.1, 0.1]))
+    relation = _RELATION.draw(rng)
     where = _their_home(home)
-    together = int(rng.choice([1, 2, 3], p=[0.5, 0.33, 0.17]))
-    ages = ["senior"] * 2 if relation == "kin" and rng.random() < 0.3 else ["adult", "adult", "teen"]
+    together = _TOGETHER.draw(rng)
+    ages = (
+        ["senior"] * 2 if relation == "kin" and rng.random() < 0.3 else ["adult", "adult", "teen"]
+    )
     if relation == "moved_out" or (relation == "kin" and rng.random() < 0.35):
         ages = ["young", "young", "young"]
     role = "extra" if paid else "former" if relation in ("ex", "moved_out") else "borrower"
@@ -66,14 +69,14 @@ def _borrow(home: Household, *, paid: bool) -> None:
     visits = _visits(builder, relation, evasion)
     first = -1
     for age in ages[:together]:
-        one = new_person(builder, home.account, where.place, role, age)
+        one = new_person(builder, home.account, where, role, age)
         first = one if first < 0 else first
         person = ledger.people[one]
         person.first, person.last = since, until
         person.appetite *= float(rng.lognormal(0.1, 0.4))
         person.visits = visits
         if evasion in ("home", "hotspot"):
-            person.tunnel = evasion if evasion == "home" else ""
+            person.tunnel = evasion
             person.cell_home = 1.0 if evasion == "hotspot" else person.cell_home
             person.cell_out = 1.0 if evasion == "hotspot" else person.cell_out
         if role != "grandparent":
@@ -82,17 +85,21 @@ def _borrow(home: Household, *, paid: bool) -> None:
         # the old screen of the home is given away and keeps its id
         at = float(rng.uniform(0.0, 0.7) * builder.days)
         given = builder.device(home.account, first, "tv", home.place, role=role)
-        given.next_place, given.moves_on = where.place, at
+        given.next_place, given.moves_on = where, at
     elif evasion != "hotspot" and (role == "grandparent" or rng.random() < 0.6):
-        made = builder.screens(home.account, first, where.place, mean=1.15)
+        made = builder.screens(home.account, first, where, mean=1.15)
         if role == "grandparent" and not made:
-            builder.device(home.account, first, "tv", where.place)
+            builder.device(home.account, first, "tv", where)
 
 
 def _evasion(builder: Builder) -> str:
     rates = builder.rates
     dice = builder.rng.random()
-    for name, chance in (("visit", rates.visits), ("home", rates.tunnel), ("hotspot", rates.hotspot)):
+    for name, chance in (
+        ("visit", rates.visits),
+        ("home", rates.tunnel),
+        ("hotspot", rates.hotspot),
+    ):
         if dice < chance:
             return name
         dice -= chance
@@ -105,11 +112,11 @@ def _visits(builder: Builder, relation: str, evasion: str) -> float:
     if evasion == "visit":
         return float(rng.choice([7.0, 28.0]))
     if relation == "kin":
-        return float(rng.choice([0.0, 9.0, 30.0, 90.0], p=[0.35, 0.15, 0.2, 0.3]))
+        return _KIN_VISITS.draw(rng)
     return 0.0 if rng.random() < 0.8 else 90.0
 
 
-def _their_home(home: Household) -> _Where:
+def _their_home(home: Household) -> int:
     """Choose where outside people live, by gravity; for some behind the NAT of the account."""
     builder, rng, ledger = home.builder, home.builder.rng, home.builder.ledger
     own = builder.lines_of(home.place)
@@ -119,17 +126,15 @@ def _their_home(home: Household) -> _Where:
         line.nat = True
         number = builder.line(place, isp=line.isp, nat=True)
         ledger.lines[number].twin = own[0]
-        return _Where(place, near=True)
+        return place
     if rng.random() < 0.05 and len(ledger.accounts) > 20:
         # they have an account of their own, or live with somebody who has
         other = ledger.accounts[int(rng.integers(len(ledger.accounts)))]
         if other.home != home.place and other.market == home.record.market:
-            return _Where(other.home, near=False)
+            return other.home
     town = builder.country.elsewhere(rng, home.town)
     same = own and rng.random() < builder.rates.same_isp
-    return _Where(
-        builder.dwelling(town, isp=ledger.lines[own[0]].isp if same else None), near=False
-    )
+    return builder.dwelling(town, isp=ledger.lines[own[0]].isp if same else None)
 
 
 def _leave(home: Household) -> None:
@@ -175,7 +180,9 @@ def _steal(home: Household) -> None:
         abroad = builder.chance(0.3)
         market = len(country.codes) - 1 if abroad else home.record.market
         place = builder.dwelling(country.home_town(rng, market))
-        one = new_person(builder, home.account, place, "thief", "young" if rng.random() < 0.5 else "adult")
+        one = new_person(
+            builder, home.account, place, "thief", "young" if rng.random() < 0.5 else "adult"
+        )
         person = ledger.people[one]
         person.first = since + float(rng.exponential(4.0))
         person.last = person.first + float(rng.exponential(30.0)) + 2.0
@@ -186,7 +193,7 @@ def _steal(home: Household) -> None:
 
 
 def _forget_hotel(home: Household) -> None:
-    """Leave the password in the television of a hotel or a rented flat, for those who come after."""
+    """Leave the password in a hotel's or rented flat's television, for those who come after."""
     builder, rng, ledger = home.builder, home.builder.rng, home.builder.ledger
     country = builder.country
     town = country.holiday_town(rng, home.record.market, abroad=builder.chance(0.2))

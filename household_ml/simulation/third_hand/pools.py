@@ -112,8 +112,8 @@ class Pools:
         stretch = self.space.stretch(asns, 22)
         return self._add(key, Pool(np.empty(0, np.int64), shared, stretch, market))
 
-    def venue(self, place: int) -> int:
-        """Public network of a place."""
+    def venue(self, place: int, _: int) -> int:
+        """Public network of a place, the same for guests from everywhere."""
         key = ("venue", place)
         if key in self._known:
             return self._known[key]
@@ -161,11 +161,13 @@ class Pools:
         shared = self.space.hosts((int(self._rng.choice(offices)),), 2)
         return self._add(key, Pool(np.empty(0, np.int64), shared, Stretch(0, 0), market))
 
-    def relay(self, region: int, market: int) -> int:
+    def relay(self, region: int, _: int) -> int:
         """Where a private relay comes out, for a region."""
         key = ("relay", region)
         if key in self._known:
             return self._known[key]
+        country = self._builder.country
+        market = int(country.market[np.argmax(country.region == region)])
         shared = self.space.hosts((int(self._rng.choice(_RELAYS)),), 24)
         return self._add(key, Pool(np.empty(0, np.int64), shared, Stretch(0, 0), market))
 

@@ -7,7 +7,7 @@ rate is an assumption.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -215,7 +215,7 @@ def rates_of(kind: str) -> Rates:
         return rates
     rng = np.random.default_rng([name_seed(name), int(number)])
     ranges = _RANGES | _OWN.get(name, {})
-    found = {field: float(rng.uniform(*ranges[field])) for field in sorted(ranges)}
+    found: dict[str, Any] = {field: float(rng.uniform(*ranges[field])) for field in sorted(ranges)}
     # half of the range in logarithm, as plays span an order of magnitude
     found["plays"] = float(np.exp(rng.uniform(np.log(0.6), np.log(6.0))))
     return replace(rates, **found)

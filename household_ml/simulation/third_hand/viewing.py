@@ -39,9 +39,9 @@ MORNING, COMMUTE, LUNCH, AFTERNOON = 2, 3, 4, 5
 #: Weights of the parts by age, on working days and on free days.
 _WORKING: Final = {
     "child": (0.0, 0.0, 1.5, 0.1, 0.6, 4.0, 3.5, 1.6),
-    "teen": (0.7, 0.15, 0.5, 0.7, 0.6, 2.6, 2.0, 4.0),
-    "young": (2.0, 0.7, 0.4, 1.0, 0.9, 1.2, 1.7, 4.6),
-    "adult": (0.9, 0.35, 0.5, 0.8, 0.8, 0.8, 1.4, 5.0),
+    "teen": (0.7, 0.15, 0.5, 0.35, 0.6, 2.6, 2.0, 4.0),
+    "young": (2.0, 0.7, 0.4, 0.5, 0.9, 1.2, 1.7, 4.6),
+    "adult": (0.9, 0.35, 0.5, 0.35, 0.8, 0.8, 1.4, 5.0),
     "senior": (0.4, 0.4, 0.8, 0.1, 1.2, 3.0, 1.8, 3.6),
 }
 _FREE: Final = {
@@ -52,9 +52,9 @@ _FREE: Final = {
     "senior": (0.4, 0.4, 0.9, 0.1, 1.2, 3.0, 1.6, 3.8),
 }
 #: Leaning to a fixed screen where one stands, by age.
-_SCREEN: Final = (0.72, 0.45, 0.55, 0.78, 0.9)
+_SCREEN: Final = (0.85, 0.52, 0.66, 0.92, 0.95)
 #: Chance to be out of the house in each part, for who has nothing to be out for.
-_OUT: Final = np.array([0.03, 0.0, 0.03, 0.55, 0.1, 0.12, 0.06, 0.03])
+_OUT: Final = np.array([0.01, 0.0, 0.02, 0.45, 0.06, 0.07, 0.03, 0.015])
 
 
 @dataclass(slots=True)
@@ -214,14 +214,16 @@ def _devices(
     moved = np.flatnonzero((stands >= 0) & (later >= 0))
     whose = column(devices, "account", np.int64)
     screens = _Choice(
-        np.concatenate([whose[fixed] * places + stands[fixed], whose[moved] * places + later[moved]]),
+        np.concatenate(
+            [whose[fixed] * places + stands[fixed], whose[moved] * places + later[moved]]
+        ),
         np.concatenate([fixed, moved]),
         np.concatenate([first[fixed], np.maximum(first, moves)[moved]]),
         np.concatenate([np.minimum(last, moves)[fixed], last[moved]]),
     )
     at_hand = np.flatnonzero(stands < 0)
     pockets = _Choice(owner[at_hand], at_hand, first[at_hand], last[at_hand])
-    middle = day + 0.5
+    middle = day.astype(np.float64) + 0.5
     dice = rng.random(day.size)
     screen = screens.choose(np.where(place >= 0, account * places + place, -1), dice**1.6, middle)
     phone = np.array([device.kind == "phone" for device in devices] or [False])

@@ -136,8 +136,12 @@ class _Names:
                 payer[people[one].account] = one
         outside = np.array([person.role in OUTSIDE for person in people])
         shares = share_of(salt, 82, np.arange(outside.size)) < np.where(outside, 0.3, 0.12)
-        profile = np.where(shares, payer[column(people, "account", np.int64)], np.arange(outside.size))
-        self.profile = np.array([f"{int(one):08x}" for one in scatter(salt, 83, profile) >> np.uint64(32)], dtype=object)
+        profile = np.where(
+            shares, payer[column(people, "account", np.int64)], np.arange(outside.size)
+        )
+        self.profile = np.array(
+            [f"{int(one):08x}" for one in scatter(salt, 83, profile) >> np.uint64(32)], dtype=object
+        )
 
     def accounts(self) -> pd.DataFrame:
         """The table of accounts."""
