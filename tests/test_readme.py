@@ -13,10 +13,11 @@ from household_ml.cli import COMMANDS, household_ml
 from household_ml.config import FeatureConfig, environment_markdown
 from household_ml.schema import SESSIONS, VERDICTS
 from household_ml.scoring.hysteresis import (
-    HOUSEHOLD_DAYS,
-    OUTSIDE_DAYS,
-    OVERTURN_DAYS,
+    HOUSEHOLD_WEEKS,
+    OUTSIDE_WEEKS,
+    OVERTURN_WEEKS,
     STANDING,
+    WITHDRAWAL_WEEKS,
 )
 from household_ml.scoring.reasons import MOST, reasons_markdown
 from household_ml.scoring.verdicts import (
@@ -101,13 +102,12 @@ def test_the_rule_of_verdicts_is_the_one_of_the_code() -> None:
         f"fewer than {MIN_ACCOUNT_SESSIONS} sessions or sessions on fewer than "
         f"{MIN_ACCOUNT_DAYS} days" in told
     )
-    assert f"`household` when every scoring of the last {HOUSEHOLD_DAYS} days" in told
-    assert (
-        f"`outside` when every scoring of the last {OUTSIDE_DAYS} days did, or of the last "
-        f"{OVERTURN_DAYS} if" in told
-    )
-    assert f"withdrawn when every scoring of the last {OVERTURN_DAYS} days" in told
-    assert f"at the latest {OVERTURN_DAYS} days" in told
+    assert f"N is {HOUSEHOLD_WEEKS} for a first `household`" in told
+    assert f"{OUTSIDE_WEEKS} for a first `outside`" in told
+    assert f"{OUTSIDE_WEEKS} for `household` after `outside`" in told
+    assert f"{WITHDRAWAL_WEEKS} for `undetermined` after `outside`" in told
+    assert f"{OVERTURN_WEEKS} for `outside` after `household`" in told
+    assert f"at the latest {OVERTURN_WEEKS} weeks, {OVERTURN_WEEKS} days of use" in told
     assert all(f"`{column.name}`" in told for column in STANDING)
 
 

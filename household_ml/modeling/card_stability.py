@@ -17,12 +17,12 @@ _OPENING: Final = """## Verdicts from day to day
 
 {accounts} {simulated}accounts with {devices} devices, scored daily, and counted on {days} days
 after {run_in} others. *By the thresholds alone* every day decides for itself; *carried over*, with
-the scores of the day before (`--previous`), a device is called `household` when every scoring of
-{household_days} days called for it, and `outside` when every scoring of {outside_days} days did, or
-of {overturn_days} if it was called `household`; `outside` is withdrawn when every scoring of
-{overturn_days} days found it likelier of the household. A flip is a change of verdict after a
-device's first answer; the 95 % intervals allow for devices of one account that turn together.
-{changed}"""
+the scores of the day before (`--previous`), a verdict changes only when every scoring of N weeks
+called for it and the device was used on N days meanwhile: {weeks[household]} for a first
+`household`, {weeks[outside]} for a first `outside` and for `household` after it,
+{weeks[withdrawal]} until `outside` is withdrawn from a device found likelier of the household, and
+{weeks[overturn]} for `outside` after `household`. A flip is a change of verdict after a device's
+first answer; the 95 % intervals allow for devices of one account that turn together. {changed}"""
 
 _UNCHANGED: Final = """\
 Unchanged are households in which nobody moved, joined, left or changed ISP on the days counted
@@ -95,6 +95,12 @@ def _flips(flips: Mapping[str, Any]) -> str:
         if name in flips
     }
     rows |= {
+        "the same, in months with an answer": [
+            _number(every[kind]["rate_answered"], 2) for kind in _KINDS
+        ],
+        "the same, households in which something changed too": [
+            _number(flips["with_changes"][kind]["rate"], 2) for kind in _KINDS
+        ],
         "device-months, all devices": [f"{every[kind]['device_months']:,.0f}" for kind in _KINDS],
         "answers withdrawn": [str(every[kind]["withdrawn"]) for kind in _KINDS],
         "given again": [str(every[kind]["given_again"]) for kind in _KINDS],

@@ -116,6 +116,8 @@ class FlipRate:
         Followed.
     device_months : float
         For how long, together.
+    answered_months : float
+        For how long of that they had an answer that could flip, or had had one.
     withdrawn, given_again, turned : int
         Flips by kind: an answer that became ``undetermined``, an answer after that, and an answer
         that became another.
@@ -123,15 +125,19 @@ class FlipRate:
         Of these, between ``household`` and ``outside`` or ``extra_member``.
     rate : Estimate
         Flips in 1,000 device-months.
+    rate_answered : Estimate
+        Flips in 1,000 of the answered months: a device that never gets an answer hides none here.
     """
 
     devices: int
     device_months: float
+    answered_months: float
     withdrawn: int
     given_again: int
     turned: int
     reversed: int
     rate: Estimate
+    rate_answered: Estimate
 
     @property
     def flips(self) -> int:
@@ -177,16 +183,19 @@ def count_flips(
     again = changed & (before == UNDETERMINED)
     turned = changed & ~withdrawn & ~again
     reversed_ = turned & ((before == HOUSEHOLD) | (after == HOUSEHOLD))
-    days = scored.sum(axis=1)
+    months = scored.sum(axis=1) / MONTH_DAYS
+    answered_months = (scored & had_answer).sum(axis=1) / MONTH_DAYS
     flips = changed.sum(axis=1)
     return FlipRate(
-        devices=int((days > 0).sum()),
-        device_months=round(float(days.sum()) / MONTH_DAYS, 3),
+        devices=int((months > 0).sum()),
+        device_months=round(float(months.sum()), 3),
+        answered_months=round(float(answered_months.sum()), 3),
         withdrawn=int(withdrawn.sum()),
         given_again=int(again.sum()),
         turned=int(turned.sum()),
         reversed=int(reversed_.sum()),
-        rate=_rate(flips, days / MONTH_DAYS / 1_000.0, account, confidence),
+        rate=_rate(flips, months / 1_000.0, account, confidence),
+        rate_answered=_rate(flips, answered_months / 1_000.0, account, confidence),
     )
 
 
@@ -225,14 +234,19 @@ def measure_verdicts(
     -------
     dict
         Plain JSON values. ``flips`` of devices of unchanged households, of all and by what they
-        are, by situation and by world; ``answers`` on the last day and, for false flags, on any
+        are, and ``with_changes`` of every household; ``by_situation`` and ``by_world``, of
+        unchanged ones; ``answers`` on the last day and, for false flags, on any
         day; ``first_answer`` of devices that were new, by what they are; ``left``, how long until
         devices whose user left are called outside.
     """
     kinds = {"plain": days.plain, "carried": days.carried}
     every = np.full(len(days.account), "all", dtype=object)
     return {
-        "flips": {**_by(every, days), **_by(_classes(days), days)},
+        "flips": {
+            **_by(every, days),
+            **_by(_classes(days), days),
+            "with_changes": _flips_of(np.arange(len(every)), days),
+        },
         "by_situation": _by(days.situation, days),
         "by_world": _by(days.world, days),
         "answers": _answers(days, kinds, replicates, seed),
@@ -255,17 +269,18 @@ def _by(slices: Texts, days: DailyVerdicts) -> dict[str, Any]:
     told = {}
     for name in sorted({str(each) for each in slices if each}):
         rows = np.flatnonzero(days.unchanged & (slices == name))
-        plain, carried = (
-            count_flips(verdict[rows], days.account[rows], run_in=days.run_in)
-            for verdict in (days.plain, days.carried)
-        )
-        if plain.device_months >= _TOLD_MONTHS or name == "all":
-            told[name] = {"plain": _told(plain), "carried": _told(carried)}
+        found = _flips_of(rows, days)
+        if found["plain"]["device_months"] >= _TOLD_MONTHS or name == "all":
+            told[name] = found
     return told
 
 
-def _told(found: FlipRate) -> dict[str, Any]:
-    return {**asdict(found), "flips": found.flips}
+def _flips_of(rows: Ints, days: DailyVerdicts) -> dict[str, Any]:
+    told = {}
+    for name, verdict in (("plain", days.plain), ("carried", days.carried)):
+        found = count_flips(verdict[rows], days.account[rows], run_in=days.run_in)
+        told[name] = {**asdict(found), "flips": found.flips}
+    return told
 
 
 def _answers(

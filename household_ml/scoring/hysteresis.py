@@ -1,30 +1,39 @@
 """How a verdict carries over from one scoring to the next, so that it does not flicker.
 
 A probability near a threshold crosses it to and fro. So, when the scores before are given, the
-thresholds only *call* for an answer, and this decides what becomes of it:
+thresholds only *call* for an answer, and a verdict changes only when **every scoring of the last N
+weeks called for the change, and the device was used on N days meanwhile or more**. N is
 
-1. A device is called ``household`` when every scoring of the last :data:`HOUSEHOLD_DAYS` days
-   called for it.
-2. It is called ``outside`` when every scoring of the last :data:`OUTSIDE_DAYS` days called for it;
-   a device that was called ``household``, when those of the last :data:`OVERTURN_DAYS` did.
-3. ``outside`` is withdrawn, and the device ``undetermined``, when every scoring of the last
-   :data:`OVERTURN_DAYS` days found that it is more likely of the household than not.
+====================================== ===
+``household``, first                   1
+``outside``, first                     3
+``household`` after ``outside``        3
+``undetermined`` after ``outside``     6
+``outside`` after ``household``        9
+====================================== ===
 
-Else the verdict stands. To be acknowledged takes a week, to be accused three, and to be accused
-after being acknowledged six. So one odd day changes nothing; at least two scorings agree before a
-verdict changes; and a device that really leaves is called ``outside`` at the latest
-:data:`OVERTURN_DAYS` days, and the time to the next scoring, after its probability has come under
-the threshold for good.
+``outside`` is withdrawn, and the device ``undetermined``, when it is found likelier of the
+household than not. Nothing else withdraws an answer: else the verdict stands.
 
-Where too little has been seen nothing is called, so a new device stays ``undetermined``; but what
-was answered on more, which has left the window since, stands.
+To be acknowledged takes a week, to be accused three, to be cleared three, and to be accused after
+being acknowledged nine. One odd day changes nothing; at least two scorings agree before a verdict
+changes; and nothing changes without new evidence: the verdict on a device that is not used stands,
+whatever is seen of others, and whatever of its own history leaves the window. A device that really
+leaves is called ``outside`` when its probability has been under the threshold for nine weeks and it
+was used on nine days, at the next scoring. Of two devices used on the same days, the one that was
+always at least as likely of the household never has the worse verdict.
+
+Where too little has been seen nothing is called, so a new device stays ``undetermined``.
 
 A series begins with a table that was scored without one before. Its ``household`` is taken as it
 is, its ``outside`` as a first call: nobody is accused for one day. A device that was not scored
-before is ``undetermined`` at first. Days are counted by ``as_of``, so that it does not matter how
-often is scored.
+before is ``undetermined`` at first. Weeks are counted by ``as_of`` and use by the days, in UTC, of
+the sessions, so that it does not matter how often is scored.
 
 Paid slots come after: ``extra_member`` is ``outside`` with a slot, and is carried as ``outside``.
+
+The numbers of weeks are chosen by following simulated accounts from day to day, see
+:mod:`household_ml.modeling.stability`: each is the price of fewer flips in days until an answer.
 """
 
 from __future__ import annotations
@@ -39,11 +48,12 @@ from household_ml.schema import Column
 from household_ml.scoring.verdicts import Verdict
 
 __all__ = [
-    "HOUSEHOLD_DAYS",
+    "HOUSEHOLD_WEEKS",
     "NO_TIME",
-    "OUTSIDE_DAYS",
-    "OVERTURN_DAYS",
+    "OUTSIDE_WEEKS",
+    "OVERTURN_WEEKS",
     "STANDING",
+    "WITHDRAWAL_WEEKS",
     "Earlier",
     "Standing",
     "carry",
@@ -54,16 +64,17 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
 
-#: ``household`` must be called for during so many days. [A]
-HOUSEHOLD_DAYS: Final = 7
+#: Weeks, and days of use, that a first ``household`` takes. [A]
+HOUSEHOLD_WEEKS: Final = 1
 
-#: ``outside`` must be called for during so many days. Chosen by ``household-ml stability``: with 14
-#: verdicts flip about twice as often, and every further week costs outside devices found.
-OUTSIDE_DAYS: Final = 21
+#: Weeks, and days of use, that a first ``outside`` takes, and ``household`` after it. [A]
+OUTSIDE_WEEKS: Final = 3
 
-#: An answer must be spoken against during so many days for ``household`` to become ``outside`` and
-#: for ``outside`` to be withdrawn: twice as long as an accusation takes. [A]
-OVERTURN_DAYS: Final = 42
+#: Weeks, and days of use, until ``outside`` is withdrawn. [A]
+WITHDRAWAL_WEEKS: Final = 6
+
+#: Weeks, and days of use, that ``outside`` takes after ``household``. [A]
+OVERTURN_WEEKS: Final = 9
 
 #: Columns of a scores table that was scored with the one before, after those of the contract.
 STANDING: Final = (
@@ -86,7 +97,7 @@ STANDING: Final = (
 #: Of a time that is none: nothing has been called for, or doubted.
 NO_TIME: Final = int(np.iinfo(np.int64).max)
 
-_DAY_US: Final = 86_400_000_000
+_WEEK_US: Final = 7 * 86_400_000_000
 _EVEN: Final = 0.5
 
 
@@ -128,12 +139,17 @@ class Earlier:
         What the thresholds called for then, as codes of :class:`Verdict`.
     standing : Standing
         What was answered then.
+    called_use, doubted_use : int64 array of shape (D,)
+        Days on which the device was used since ``called_since`` and since ``doubted_since`` of the
+        standing, see :func:`~household_ml.scoring.use.days_of_use`.
     """
 
     moment: int
     known: Bools
     call: Codes
     standing: Standing
+    called_use: Ints
+    doubted_use: Ints
 
 
 def carry(call: Codes, probability: Floats, earlier: Earlier) -> Standing:
@@ -154,20 +170,22 @@ def carry(call: Codes, probability: Floats, earlier: Earlier) -> Standing:
 
     Examples
     --------
-    A device of the household that is called outside since 42 days, and one on its first day.
+    Devices of the household, called outside for nine weeks: one was used on nine days meanwhile,
+    the other on two.
 
-    >>> day = 86_400_000_000
+    >>> none = np.array([NO_TIME, NO_TIME])
     >>> before = Standing(
     ...     verdict=np.array([0, 0], dtype=np.int8),
     ...     verdict_since=np.array([0, 0]),
-    ...     called_since=np.array([0, NO_TIME]),
-    ...     doubted_since=np.array([NO_TIME, NO_TIME]),
+    ...     called_since=np.array([0, 0]),
+    ...     doubted_since=none,
     ... )
-    >>> outside = np.array([3, 3], dtype=np.int8)
-    >>> earlier = Earlier(42 * day, np.array([True, True]), outside, before)
+    >>> outside, moment = np.array([3, 3], dtype=np.int8), 9 * 7 * 86_400_000_000
+    >>> used = np.array([9, 2])
+    >>> earlier = Earlier(moment, np.array([True, True]), outside, before, used, used * 0)
     >>> now = carry(outside, np.array([0.02, 0.02]), earlier)
-    >>> [Verdict(code).name for code in now.verdict], (now.called_since // day).tolist()[1]
-    (['OUTSIDE', 'HOUSEHOLD'], 42)
+    >>> [Verdict(code).name for code in now.verdict]
+    ['OUTSIDE', 'HOUSEHOLD']
     """
     moment, before = earlier.moment, earlier.standing
     held = np.where(earlier.known, before.verdict, np.int8(Verdict.UNDETERMINED))
@@ -180,10 +198,12 @@ def carry(call: Codes, probability: Floats, earlier: Earlier) -> Standing:
     doubted = outside & (probability >= _EVEN) & (call != Verdict.OUTSIDE)
     doubted_since = _since(doubted, earlier.known, before.doubted_since, moment)
 
-    accused = np.where(inside, OVERTURN_DAYS, OUTSIDE_DAYS)
-    days = np.where(call == Verdict.OUTSIDE, accused, HOUSEHOLD_DAYS)
-    turned = called & _lasted(called_since, moment, days)
-    withdrawn = ~turned & doubted & _lasted(doubted_since, moment, np.int64(OVERTURN_DAYS))
+    accused = np.where(inside, OVERTURN_WEEKS, OUTSIDE_WEEKS)
+    acknowledged = np.where(outside, OUTSIDE_WEEKS, HOUSEHOLD_WEEKS)
+    weeks = np.where(call == Verdict.OUTSIDE, accused, acknowledged)
+    turned = called & _lasted(called_since, moment, weeks) & (earlier.called_use >= weeks)
+    withdrawn = doubted & _lasted(doubted_since, moment, np.int64(WITHDRAWAL_WEEKS))
+    withdrawn &= ~turned & (earlier.doubted_use >= WITHDRAWAL_WEEKS)
     verdict = np.where(turned, call, np.where(withdrawn, np.int8(Verdict.UNDETERMINED), held))
     changed = turned | withdrawn
     return Standing(
@@ -200,7 +220,7 @@ def _since(holds: Bools, goes_on: Bools, before: Ints, moment: int) -> Ints:
     return np.where(holds, began, NO_TIME)
 
 
-def _lasted(since: Ints, moment: int, days: Ints | np.int64) -> Bools:
-    """Whether something that holds now has held for so many days."""
-    lasted: Bools = moment - np.minimum(since, moment) >= days * _DAY_US
+def _lasted(since: Ints, moment: int, weeks: Ints | np.int64) -> Bools:
+    """Whether something that holds now has held for so many weeks."""
+    lasted: Bools = moment - np.minimum(since, moment) >= weeks * _WEEK_US
     return lasted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +62,7 @@ class PreviousScores:
         *,
         moment: int,
         thresholds: Thresholds,
+        use: Callable[[Ints], Ints],
     ) -> Earlier:
         """What the table says of devices.
 
@@ -72,6 +74,9 @@ class PreviousScores:
             ``as_of`` of the scoring that asks, microseconds since the epoch.
         thresholds : Thresholds
             Those of the model that now answers; they tell what was called for.
+        use : callable
+            Given a moment for each device, tells on how many days it was used since; see
+            :func:`~household_ml.scoring.use.days_of_use`.
 
         Returns
         -------
@@ -110,12 +115,16 @@ class PreviousScores:
             outside_at=thresholds.outside_at,
         )
         if carried:
-            return Earlier(moment, known, call, Standing(verdict, times[0], times[1], times[2]))
-        # the first of a series: one day's answer accuses nobody
-        accused = verdict == Verdict.OUTSIDE
-        verdict = np.where(accused, np.int8(Verdict.UNDETERMINED), verdict)
-        called_since = np.where(accused, as_of, NO_TIME)
-        return Earlier(moment, known, call, Standing(verdict, as_of, called_since, none))
+            standing = Standing(verdict, times[0], times[1], times[2])
+        else:  # the first of a series: one day's answer accuses nobody
+            accused = verdict == Verdict.OUTSIDE
+            verdict = np.where(accused, np.int8(Verdict.UNDETERMINED), verdict)
+            standing = Standing(verdict, as_of, np.where(accused, as_of, NO_TIME), none)
+        used = [
+            use(np.where(known, since, NO_TIME))
+            for since in (standing.called_since, standing.doubted_since)
+        ]
+        return Earlier(moment, known, call, standing, used[0], used[1])
 
     def _rows(self, account_id: pa.Array, device_id: pa.Array) -> Ints:
         """Row of each device, -1 = none."""
@@ -271,7 +280,9 @@ def _unknown(devices: int, moment: int) -> Earlier:
     none = np.full(devices, NO_TIME)
     undetermined = np.full(devices, Verdict.UNDETERMINED, dtype=np.int8)
     standing = Standing(undetermined, np.full(devices, moment), none, none)
-    return Earlier(moment, np.zeros(devices, dtype=bool), undetermined, standing)
+    unused = np.zeros(devices, dtype=np.int64)
+    known = np.zeros(devices, dtype=bool)
+    return Earlier(moment, known, undetermined, standing, unused, unused)
 
 
 def _times(column: pa.ChunkedArray) -> Ints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ from household_ml.scoring.hysteresis import NO_TIME, STANDING, Standing
 from household_ml.scoring.previous import PreviousScores, read_previous
 from household_ml.scoring.slots import read_slots
 from household_ml.scoring.sources import model_folder
+from household_ml.scoring.use import days_of_use
 from household_ml.scoring.verdicts import verdict_names
 from household_ml.scoring.window import known_at
 from household_ml.sessions import Sessions, parse_time, read_sessions
@@ -231,6 +233,7 @@ class HouseholdScorer:
                 features.device_id,
                 moment=moment,
                 thresholds=self.model.thresholds,
+                use=partial(days_of_use, known),
             ),
         )
         answers = answer(self.model, inputs)

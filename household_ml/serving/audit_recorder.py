@@ -161,6 +161,7 @@ def _packed(earlier: Earlier) -> bytes:
     rows["known"], rows["call"] = earlier.known, earlier.call
     for name in ("verdict", "verdict_since", "called_since", "doubted_since"):
         rows[name] = getattr(earlier.standing, name)
+    rows["called_use"], rows["doubted_use"] = earlier.called_use, earlier.doubted_use
     return rows.tobytes()
 
 

@@ -54,6 +54,8 @@ EARLIER: Final = np.dtype(
         ("verdict_since", "<i8"),
         ("called_since", "<i8"),
         ("doubted_since", "<i8"),
+        ("called_use", "<i8"),
+        ("doubted_use", "<i8"),
     ]
 )
 
@@ -310,4 +312,5 @@ def _unpacked(as_of: int, packed: Sequence[bytes | None]) -> Earlier | None:
         called_since=rows["called_since"].astype(np.int64),
         doubted_since=rows["doubted_since"].astype(np.int64),
     )
-    return Earlier(as_of, rows["known"], rows["call"], standing)
+    used = [rows[name].astype(np.int64) for name in ("called_use", "doubted_use")]
+    return Earlier(as_of, rows["known"], rows["call"], standing, used[0], used[1])

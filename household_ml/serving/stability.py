@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household_ml.errors import ParameterError, Problem, SchemaError
+from household_ml.features import build_features
 from household_ml.modeling.stability import (
     ABSENT,
     EXTRA_MEMBER,
@@ -21,17 +22,28 @@ from household_ml.modeling.stability import (
     measure_verdicts,
     stack_verdicts,
 )
-from household_ml.schema import VERDICTS
-from household_ml.scoring.hysteresis import HOUSEHOLD_DAYS, OUTSIDE_DAYS, OVERTURN_DAYS
-from household_ml.scoring.previous import PreviousScores, read_previous
-from household_ml.scoring.scorer import HouseholdScorer
+from household_ml.networks import enrich
+from household_ml.scoring.evidence import measure_evidence
+from household_ml.scoring.hysteresis import (
+    HOUSEHOLD_WEEKS,
+    NO_TIME,
+    OUTSIDE_WEEKS,
+    OVERTURN_WEEKS,
+    WITHDRAWAL_WEEKS,
+    Earlier,
+    Standing,
+    carry,
+)
+from household_ml.scoring.slots import read_slots
 from household_ml.scoring.tables import open_table
+from household_ml.scoring.use import days_of_use
 from household_ml.scoring.verdicts import (
     Verdict,
     allot_extra_members,
     decide,
     too_little_history,
 )
+from household_ml.scoring.window import known_at
 from household_ml.serving.datasets import LabelledSessions, find_table, read_labelled
 
 if TYPE_CHECKING:
@@ -40,7 +52,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from household_ml.modeling.model import HouseholdModel
-    from household_ml.scoring.answers import Scored
     from household_ml.sessions import Sessions
 
 __all__ = [
@@ -58,8 +69,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
-#: Daily scorings before those that are counted: a service has been scoring for some time.
-RUN_IN_DAYS: Final = 28
+#: Daily scorings before those that are counted: as long as the longest memory of the rule that
+#: carries verdicts over, else fewer flips would be counted than a service sees that scores on.
+RUN_IN_DAYS: Final = 7 * OVERTURN_WEEKS
 
 #: A household is unchanged when nothing changed in it on the days that are counted, nor in so many
 #: days before: what changed just before is still being found out. [A]
@@ -224,22 +236,15 @@ def follow_daily(
                 "Give a longer history, or score fewer days, at least 1.",
             )
         )
-    scorer = HouseholdScorer(model)
     rows = _Rows(sessions)
     plain = np.full((sessions.n_devices, len(moments)), ABSENT, dtype=np.int8)
     carried = plain.copy()
-    previous: PreviousScores | None = None
+    series = _Series(sessions.n_devices)
     for turn, moment in enumerate(moments.tolist()):
-        scored = scorer.score_with_inputs(
-            sessions, accounts=world.accounts, as_of=moment, previous=previous
-        )
-        at = rows.of(scored.scores)
-        plain[at, turn] = _CODES[_by_thresholds(model, scored)]
-        carried[at, turn] = _CODES[_said(scored.scores)]
-        previous = read_previous(scored.scores)
-    # a series does not begin with an accusation
-    begins = carried[:, 0]
-    begins[(begins == OUTSIDE) | (begins == EXTRA_MEMBER)] = UNDETERMINED
+        day = _score(model, rows, moment, world.accounts)
+        held = series.carry(day, moment)
+        for verdict, found in ((plain, day.call), (carried, held)):
+            verdict[day.device, turn] = _CODES[day.with_slots(found)]
     return _with_truth(world, rows, moments, plain, carried, run_in)
 
 
@@ -270,9 +275,12 @@ def summarise(
         "simulated": together.simulated,
         "changes_known": together.changes_known,
         "settled_days": SETTLED_DAYS,
-        "household_days": HOUSEHOLD_DAYS,
-        "outside_days": OUTSIDE_DAYS,
-        "overturn_days": OVERTURN_DAYS,
+        "weeks": {
+            "household": HOUSEHOLD_WEEKS,
+            "outside": OUTSIDE_WEEKS,
+            "withdrawal": WITHDRAWAL_WEEKS,
+            "overturn": OVERTURN_WEEKS,
+        },
     }
     return {"settings": settings, **measure_verdicts(together, replicates=replicates, seed=seed)}
 
@@ -290,10 +298,6 @@ class _Rows:
         )
         self.sessions = sessions
 
-    def of(self, table: pa.Table) -> Ints:
-        """Rows of the devices of a table, all of which are there."""
-        return self.find(table["account_id"].to_pylist(), table["device_id"].to_pylist())
-
     def find(self, account: Sequence[Any], device: Sequence[Any]) -> Ints:
         """Rows of devices, -1 where there is none."""
         import pandas as pd
@@ -303,27 +307,88 @@ class _Rows:
         return rows
 
 
-def _by_thresholds(model: HouseholdModel, scored: Scored) -> Codes:
-    inputs = scored.inputs
-    return allot_extra_members(
-        decide(
-            scored.scores["household_probability"].to_numpy(),
-            too_little_history(inputs.evidence),
+@dataclass(frozen=True, slots=True, eq=False)
+class _Day:
+    """One scoring of d devices: what is decided from, without the reasons that nobody reads here.
+
+    ``device`` is the row of each among all devices of the sessions.
+    """
+
+    sessions: Sessions
+    device: Ints
+    probability: Floats
+    call: Codes
+    account: Ints
+    place: npt.NDArray[np.int32]
+    activity: Ints
+    slots: Ints
+
+    def with_slots(self, verdict: Codes) -> Codes:
+        """Verdicts after paid slots."""
+        return allot_extra_members(
+            verdict,
+            account=self.account,
+            place=self.place,
+            activity=self.activity,
+            slots=self.slots,
+        )
+
+
+def _score(model: HouseholdModel, rows: _Rows, moment: int, accounts: pa.Table | None) -> _Day:
+    known = known_at(rows.sessions, moment)
+    features = build_features(enrich(known), as_of=moment)
+    evidence = measure_evidence(known)
+    probability = model.probability(features.values[:, model.columns(features.names)])
+    return _Day(
+        sessions=known,
+        device=rows.find(features.account_id.to_pylist(), features.device_id.to_pylist()),
+        probability=probability,
+        call=decide(
+            probability,
+            too_little_history(evidence),
             household_at=model.thresholds.household_at,
             outside_at=model.thresholds.outside_at,
         ),
-        account=inputs.account,
-        place=inputs.place,
-        activity=inputs.evidence.device_sessions,
-        slots=inputs.slots,
+        account=features.account,
+        place=features.place,
+        activity=evidence.device_sessions,
+        slots=read_slots(
+            known.reading.accounts if accounts is None else accounts, features.account_id
+        ),
     )
 
 
-def _said(scores: pa.Table) -> Codes:
-    import pyarrow.compute as pc
+class _Series:
+    """Verdicts that carry over from day to day, of D devices: `previous` without tables."""
 
-    codes: Codes = pc.index_in(scores["verdict"], value_set=pa.array(VERDICTS)).to_numpy()
-    return codes.astype(np.int8)
+    def __init__(self, devices: int) -> None:
+        self.known = np.zeros(devices, dtype=bool)
+        self.call = np.full(devices, Verdict.UNDETERMINED, dtype=np.int8)
+        self.times = np.full((3, devices), NO_TIME)
+        self.verdict = self.call.copy()
+        self.begun = False
+
+    def carry(self, day: _Day, moment: int) -> Codes:
+        """Verdicts that stand after a scoring, of the devices scored."""
+        at = day.device
+        if self.begun:
+            since = self.times[:, at]
+            use = [days_of_use(day.sessions, each) for each in since[1:]]
+            before = Standing(self.verdict[at], since[0], since[1], since[2])
+            earlier = Earlier(moment, self.known[at], self.call[at], before, use[0], use[1])
+            standing = carry(day.call, day.probability, earlier)
+        else:  # a series does not begin with an accusation
+            accused = day.call == Verdict.OUTSIDE
+            none = np.full(at.size, NO_TIME)
+            held = np.where(accused, np.int8(Verdict.UNDETERMINED), day.call)
+            began = np.full(at.size, moment)
+            standing = Standing(held, began, np.where(accused, moment, NO_TIME), none)
+        self.begun = True
+        self.known[:] = False
+        self.times[:] = NO_TIME
+        self.known[at], self.call[at], self.verdict[at] = True, day.call, standing.verdict
+        self.times[:, at] = standing.verdict_since, standing.called_since, standing.doubted_since
+        return standing.verdict
 
 
 def _with_truth(

@@ -42,6 +42,16 @@ def test_what_came_before_the_days_counted_is_remembered_but_not_counted() -> No
     assert flips([U, U, U, H, H], run_in=2) == (0, 0, 0, 0)
 
 
+def test_months_without_an_answer_dilute_one_rate_and_not_the_other() -> None:
+    days = np.full((4, 61), U, dtype=np.int8)
+    days[0] = H
+    days[0, 40:] = OUT
+    found = count_flips(days, np.arange(4))
+    assert found.answered_months == pytest.approx(60 / MONTH_DAYS, abs=1e-3)
+    assert found.device_months == pytest.approx(4 * found.answered_months, abs=1e-2)
+    assert found.rate_answered.value == pytest.approx(4 * found.rate.value, rel=1e-5)
+
+
 def verdicts(rng: np.random.Generator, accounts: int, chance: float) -> np.ndarray:
     """Devices whose verdict is turned on any day with the same chance, three an account."""
     turned = rng.random((3 * accounts, 60)) < chance
@@ -161,8 +171,8 @@ def test_worlds_are_put_together_with_accounts_of_their_own(followed: DailyVerdi
 def test_the_card_tells_it(followed: DailyVerdicts) -> None:
     settings: dict[str, Any] = {
         "days": 9, "run_in": 0, "accounts": 2, "devices": 4, "worlds": ["fr"], "simulated": True,
-        "changes_known": True, "settled_days": 31, "household_days": 7, "outside_days": 21,
-        "overturn_days": 42,
+        "changes_known": True, "settled_days": 31,
+        "weeks": {"household": 1, "outside": 3, "withdrawal": 6, "overturn": 9},
     }  # fmt: skip
     found = {"settings": settings, **measure_verdicts(followed, replicates=20)}
     told = stability_section({STABILITY: found})

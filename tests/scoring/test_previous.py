@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,13 +15,20 @@ from household_ml.errors import FormatError, ParameterError, SchemaError
 from household_ml.modeling.thresholds import Thresholds
 from household_ml.schema import SCORES
 from household_ml.scoring import HouseholdScorer, score_schema
-from household_ml.scoring.hysteresis import HOUSEHOLD_DAYS, NO_TIME, OUTSIDE_DAYS, STANDING
+from household_ml.scoring.hysteresis import HOUSEHOLD_WEEKS, NO_TIME, OUTSIDE_WEEKS, STANDING
 from household_ml.scoring.previous import read_previous
+from household_ml.scoring.use import days_of_use
 from household_ml.scoring.verdicts import Verdict
 from household_ml.serving.batch import read_scores, score_files
+from household_ml.sessions import read_sessions
 
 DAY = 86_400_000_000
 THRESHOLDS = Thresholds(outside_at=0.1, household_at=0.8)
+
+
+def used(since: np.ndarray) -> np.ndarray:
+    """Days of use of devices that are used daily, on day 4."""
+    return np.maximum(4 - since // DAY, 0)
 
 
 def scores_of(verdict: list[str], probability: list[float], day: int = 3) -> pa.Table:
@@ -41,7 +49,9 @@ def test_each_device_is_found_whatever_the_order() -> None:
     mixed = table.take([2, 0, 1])
     asked = (pa.array(["b", "a", "a", "a"]), pa.array(["d0", "d2", "d9", "d1"]))
     for given in (table, mixed, mixed.to_pandas()):
-        earlier = read_previous(given).earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS)
+        earlier = read_previous(given).earlier(
+            *asked, moment=4 * DAY, thresholds=THRESHOLDS, use=used
+        )
         assert earlier.known.tolist() == [False, True, False, True]
         assert earlier.standing.verdict[1] == Verdict.HOUSEHOLD
         assert earlier.standing.verdict_since[1] == 3 * DAY
@@ -51,10 +61,13 @@ def test_each_device_is_found_whatever_the_order() -> None:
 def test_a_series_begins_without_an_accusation() -> None:
     table = scores_of(["outside", "extra_member", "household"], [0.02, 0.03, 0.9])
     asked = (pa.array(["a"] * 3), pa.array(["d0", "d1", "d2"]))
-    standing = read_previous(table).earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS).standing
+    before = read_previous(table)
+    earlier = before.earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS, use=used)
+    standing = earlier.standing
     first = [Verdict.UNDETERMINED, Verdict.UNDETERMINED, Verdict.HOUSEHOLD]
     assert standing.verdict.tolist() == first
     assert standing.called_since.tolist() == [3 * DAY, 3 * DAY, NO_TIME]
+    assert earlier.called_use.tolist() == [1, 1, 0]
 
 
 def test_an_extra_member_is_carried_as_outside() -> None:
@@ -64,7 +77,8 @@ def test_an_extra_member_is_carried_as_outside() -> None:
     for column, value in zip(STANDING, (times, none, none), strict=True):
         table = table.append_column(column.name, value)
     asked = (pa.array(["a"]), pa.array(["d0"]))
-    standing = read_previous(table).earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS).standing
+    before = read_previous(table)
+    standing = before.earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS, use=used).standing
     assert standing.verdict.tolist() == [Verdict.OUTSIDE]
     assert standing.verdict_since.tolist() == [DAY]
     assert standing.doubted_since.tolist() == [NO_TIME]
@@ -75,7 +89,9 @@ def test_scores_of_nobody_and_of_others_know_nothing() -> None:
     nobody = scores_of(["household"], [0.9]).slice(0, 0)
     others = scores_of(["household"], [0.9]).set_column(0, "account_id", pa.array(["z"]))
     for table in (nobody, others):
-        earlier = read_previous(table).earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS)
+        earlier = read_previous(table).earlier(
+            *asked, moment=4 * DAY, thresholds=THRESHOLDS, use=used
+        )
         assert not earlier.known.any()
 
 
@@ -83,8 +99,8 @@ def test_scores_from_after_as_of_are_refused() -> None:
     before = read_previous(scores_of(["household"], [0.9], day=5))
     asked = (pa.array(["a"]), pa.array(["d0"]))
     with pytest.raises(ParameterError, match="previous must have been scored no later than as_of"):
-        before.earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS)
-    assert before.earlier(*asked, moment=5 * DAY, thresholds=THRESHOLDS).known.all()
+        before.earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS, use=used)
+    assert before.earlier(*asked, moment=5 * DAY, thresholds=THRESHOLDS, use=used).known.all()
 
 
 def test_a_table_that_is_no_scores_table_is_refused(tmp_path: Path) -> None:
@@ -106,7 +122,7 @@ def test_a_table_that_is_no_scores_table_is_refused(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def moments(sessions: pa.Table) -> list[int]:
     last = int(sessions["started_at"].cast(pa.int64()).to_numpy().max())
-    return [last - days * DAY for days in (OUTSIDE_DAYS, 10, 3, 0)]
+    return [last - days * DAY for days in (7 * OUTSIDE_WEEKS, 10, 3, 0)]
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +157,26 @@ def test_probabilities_are_untouched(
         assert series[-1][name].equals(plain[name])
 
 
+def days_used(sessions: pa.Table, since: int) -> pd.Series:
+    """Days on which each device has a session after a moment."""
+    frame = sessions.select(["device_id", "started_at"]).to_pandas()
+    after = frame[frame["started_at"].dt.as_unit("us").astype("int64") > since]
+    return after["started_at"].dt.date.groupby(after["device_id"]).nunique()
+
+
+def test_use_is_counted_in_days_after_a_moment(sessions: pa.Table, moments: list[int]) -> None:
+    read = read_sessions(sessions)
+    found = days_of_use(read, np.full(read.n_devices, moments[0]))
+    expected = days_used(sessions, moments[0])
+    told = dict(zip(read.device_id.to_pylist(), found.tolist(), strict=True))
+    assert {name: days for name, days in told.items() if days} == expected.to_dict()
+    assert not days_of_use(read, np.full(read.n_devices, NO_TIME)).any()
+    each = np.where(np.arange(read.n_devices) % 2, moments[0], moments[2])
+    apart = days_of_use(read, each)
+    assert (apart[1::2] == found[1::2]).all()
+    assert (apart[::2] == days_of_use(read, np.full(read.n_devices, moments[2]))[::2]).all()
+
+
 def test_verdicts_are_those_of_the_rule(
     scorer: HouseholdScorer, sessions: pa.Table, moments: list[int], series: list[pa.Table]
 ) -> None:
@@ -152,12 +188,17 @@ def test_verdicts_are_those_of_the_rule(
     called = called.merge(calls[3], on="device_id", suffixes=("_2", "_3")).set_index("device_id")
     told = series[-1].select(["device_id", "verdict"]).to_pandas().set_index("device_id")["verdict"]
     always = called[called.nunique(axis=1) == 1].iloc[:, 0]
-    assert {"household", "outside"} <= set(always)
-    assert (told[always.index] == always).all()
+    days = days_used(sessions, moments[0]).reindex(always.index, fill_value=0)
+    in_use = always[days >= OUTSIDE_WEEKS]
+    assert {"household", "outside"} <= set(in_use)
+    assert (told[in_use.index] == in_use).all()
+    idle = always[(days < OUTSIDE_WEEKS) & (always == "outside")]
+    assert idle.size
+    assert set(told[idle.index]) == {"undetermined"}
     alone = set(calls[3]["device_id"]) - set(calls[2]["device_id"])
     assert alone
     assert set(told[sorted(alone)]) == {"undetermined"}
-    assert HOUSEHOLD_DAYS > 3
+    assert HOUSEHOLD_WEEKS * 7 > 3
 
 
 def test_a_verdict_that_is_held_says_so(

@@ -21,9 +21,16 @@ from household_ml.modeling.stability import (
     count_flips,
 )
 from household_ml.scoring import HouseholdScorer
-from household_ml.scoring.hysteresis import HOUSEHOLD_DAYS, OUTSIDE_DAYS
+from household_ml.scoring.hysteresis import HOUSEHOLD_WEEKS, OUTSIDE_WEEKS, OVERTURN_WEEKS
+from household_ml.scoring.use import days_of_use
 from household_ml.serving.datasets import LabelledSessions
-from household_ml.serving.stability import Lived, follow_daily, measure_stability, read_lived
+from household_ml.serving.stability import (
+    RUN_IN_DAYS,
+    Lived,
+    follow_daily,
+    measure_stability,
+    read_lived,
+)
 from household_ml.sessions import read_sessions
 from household_ml.simulation import Simulated
 
@@ -77,14 +84,31 @@ def test_the_series_begins_with_the_household_and_without_an_accusation(
 
 
 def test_what_is_called_for_all_the_time_is_answered_in_the_stated_time(
-    followed: DailyVerdicts,
+    lived: Lived, followed: DailyVerdicts
 ) -> None:
-    for answer, days in ((HOUSEHOLD, HOUSEHOLD_DAYS), (OUTSIDE, OUTSIDE_DAYS)):
+    sessions = lived.data.sessions
+    for answer, weeks in ((HOUSEHOLD, HOUSEHOLD_WEEKS), (OUTSIDE, OUTSIDE_WEEKS)):
+        days = 7 * weeks
         called = (followed.plain[:, -days - 1 :] == answer).all(axis=1)
-        held = followed.carried[:, -days - 1]
-        asked = called & (held == UNDETERMINED)
-        assert asked.any()
-        assert (followed.carried[asked, -1] == answer).all()
+        asked = called & (followed.carried[:, -days - 1] == UNDETERMINED)
+        since = np.full(sessions.n_devices, sessions.last_started_at() - days * DAY)
+        in_use = days_of_use(sessions, since) >= weeks
+        assert (asked & in_use).any()
+        assert (followed.carried[asked & in_use, -1] == answer).all()
+
+
+def test_a_device_that_is_not_used_keeps_its_verdict(lived: Lived, followed: DailyVerdicts) -> None:
+    sessions = lived.data.sessions
+    begins = np.full(sessions.n_devices, sessions.last_started_at() - (DAYS + RUN_IN) * DAY)
+    idle = (days_of_use(sessions, begins) == 0) & (followed.carried != ABSENT).all(axis=1)
+    assert idle.any()
+    still = followed.carried[idle] == followed.carried[idle, :1]
+    assert (followed.plain[idle] != followed.plain[idle, :1]).any()
+    assert still.all()
+
+
+def test_what_is_run_in_is_as_long_as_the_memory_of_the_rule() -> None:
+    assert RUN_IN_DAYS >= 7 * OVERTURN_WEEKS
 
 
 def test_verdicts_that_carry_over_flip_a_twentieth_as_often_at_most(
@@ -134,6 +158,7 @@ def test_without_the_changes_every_household_counts_as_unchanged(
     assert found["settings"]["changes_known"] is False
     assert found["settings"]["accounts"] == 2 * lived.data.sessions.n_accounts
     assert found["flips"]["all"]["plain"]["devices"] > 100
+    assert found["flips"]["with_changes"] == found["flips"]["all"]
 
 
 def test_a_folder_is_read_with_its_changes(world_folder: Path, tmp_path: Path) -> None:
