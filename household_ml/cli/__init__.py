@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("evaluation", "Measure a model against the baselines."),
     "stability": ("stability", "Score accounts daily, and tell how often verdicts flip."),
     "score": ("answers", "Score every device of a set of sessions."),
+    "report": ("reporting", "Write a report about one account, with reasons, to open."),
     "serve": ("answers", "Answer over HTTP."),
     "api-keys": ("api_keys", "Make or revoke the keys that open the HTTP service."),
     "adapt": ("learning", "Adapt the probability to unlabelled sessions."),

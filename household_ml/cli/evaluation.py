@@ -14,6 +14,7 @@ from household_ml.cli.options import (
     Command,
     as_of_option,
     labelled_format_option,
+    language_option,
     model_option,
     networks_option,
 )
@@ -53,6 +54,7 @@ __all__ = ["evaluate"]
     help="Also train a plain model and an oracle inside each world whose truth is known.",
 )
 @click.option("--out", metavar="PATH", help="HTML report to write; it opens without a network.")
+@language_option
 @click.option("--json", "json_", metavar="PATH", help="Metrics to write as JSON.")
 def evaluate(
     data: tuple[str, ...],
@@ -62,6 +64,7 @@ def evaluate(
     as_of: str | None,
     references: bool,
     out: str | None,
+    language: str,
     json_: str | None,
 ) -> None:
     """Measure a model beside the rule baselines, with slices and intervals.
@@ -112,6 +115,7 @@ def evaluate(
             model=scorer.model,
             accounts=telling_accounts(scorer, first, measured[0][1]),
             references=placed,
+            language=language,
         )
         click.echo(f"report in {out}")
 

@@ -24,6 +24,7 @@ __all__ = [
     "data_option",
     "keys_option",
     "labelled_format_option",
+    "language_option",
     "model_option",
     "named_keys",
     "networks_option",
@@ -91,6 +92,13 @@ model_option = click.option(
     metavar="MODEL",
     help="A folder, or an MLflow URI such as models:/household@champion; left out, "
     "HOUSEHOLD_ML_MODEL, else the model that ships with the package.",
+)
+language_option = click.option(
+    "--language",
+    type=click.Choice(["en", "fr"]),
+    default="en",
+    show_default=True,
+    help="Language of the report.",
 )
 networks_option = click.option(
     "--networks",

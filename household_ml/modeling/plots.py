@@ -284,7 +284,13 @@ def compute_false_flags(evaluation: Evaluation, kind: str = "situation") -> pd.D
     return frame.sort_values(["rate", "slice"], ascending=[False, True], ignore_index=True)
 
 
-def plot_false_flags(frame: pd.DataFrame, rate: float = 0.01, ax: Axes | None = None) -> Axes:
+def plot_false_flags(
+    frame: pd.DataFrame,
+    rate: float = 0.01,
+    ax: Axes | None = None,
+    *,
+    policy_open: str = "policy open",
+) -> Axes:
     """Draw :func:`compute_false_flags` as bars with intervals.
 
     Parameters
@@ -294,6 +300,8 @@ def plot_false_flags(frame: pd.DataFrame, rate: float = 0.01, ax: Axes | None = 
         False-flag rate of the whole, drawn as a line, with twice as much dotted.
     ax : Axes, optional
         Made when left out.
+    policy_open : str, default="policy open"
+        Stands beside slices on which the policy itself is open, which are grey.
 
     Returns
     -------
@@ -307,7 +315,8 @@ def plot_false_flags(frame: pd.DataFrame, rate: float = 0.01, ax: Axes | None = 
     axes.axvline(rate, color=COLOURS[0], linewidth=1.5, label=f"the whole, {rate:.1%}")
     axes.axvline(2 * rate, color=COLOURS[0], linewidth=1.2, linestyle=":", label="twice that")
     names = [
-        f"{row['slice']}{' (policy open)' if row['ambiguous'] else ''}, {row['households']}"
+        f"{str(row['slice']).replace('_', ' ')}"
+        f"{f' ({policy_open})' if row['ambiguous'] else ''}, {row['households']}"
         for _, row in frame.iterrows()
     ]
     axes.set_yticks(place, names)

@@ -13,12 +13,14 @@ from household_ml.features import assign_places, infer_places
 from household_ml.modeling.plots import COLOURS, new_axes
 from household_ml.networks import enrich, operator_name
 from household_ml.schema import DEVICE_TYPES
-from household_ml.serving.timeline import place_colour
+from household_ml.serving.timeline import place_colour, place_name
+from household_ml.serving.wording import Wording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from household_ml.networks import NetworkStatistics
+    from household_ml.scoring.reasons import Language
     from household_ml.sessions import Sessions
 
 __all__ = ["PlacesGraph", "compute_places_graph", "plot_places_graph"]
@@ -114,7 +116,9 @@ def compute_places_graph(
     return PlacesGraph(str(own.account_id[0].as_py()), devices, places, edges)
 
 
-def plot_places_graph(graph: PlacesGraph, ax: Axes | None = None) -> Axes:
+def plot_places_graph(
+    graph: PlacesGraph, ax: Axes | None = None, language: Language = "en"
+) -> Axes:
     """Draw :func:`compute_places_graph`: a line is as wide as many sessions.
 
     Parameters
@@ -122,12 +126,15 @@ def plot_places_graph(graph: PlacesGraph, ax: Axes | None = None) -> Axes:
     graph : PlacesGraph
     ax : Axes, optional
         Made when left out.
+    language : {"en", "fr"}, default="en"
+        Language of its texts.
 
     Returns
     -------
     Axes
     """
-    places = _most_used(graph.places).to_dict("records")
+    say = Wording(language)
+    places = _most_used(graph.places, say).to_dict("records")
     rank = {int(part["place"]): position for position, part in enumerate(places)}
     edges = [
         (str(edge["device_id"]), int(edge["place"]), int(edge["sessions"]))
@@ -149,19 +156,28 @@ def plot_places_graph(graph: PlacesGraph, ax: Axes | None = None) -> Axes:
     kinds = dict(zip(graph.devices["device_id"], graph.devices["kind"], strict=True))
     for device, height in left.items():
         axes.plot([0.0], [height], "o", color=COLOURS[6], markersize=6, zorder=3)
-        told = f"{device}  {kinds[device].replace('_', ' ')}   "
-        axes.annotate(told, (0.0, height), ha="right", va="center", fontsize=9)
+        told = f"{device}  {say.loose(kinds[device].replace('_', ' '))}"
+        axes.annotate(
+            told, (0.0, height), (-9, 0), textcoords="offset points", ha="right", va="center",
+            fontsize=9,
+        )  # fmt: skip
     for part in places:
         height = right[int(part["place"])]
         axes.plot(
             [1.0], [height], "s", color=_colour(int(part["place"])), markersize=11, zorder=3,
             markeredgecolor=COLOURS[6],
         )  # fmt: skip
-        axes.annotate(f"   {_told(part)}", (1.0, height), ha="left", va="center", fontsize=9)
-    axes.set_xlim(-0.9, 2.1)
+        axes.annotate(
+            _told(part, say), (1.0, height), (11, 0), textcoords="offset points", ha="left",
+            va="center", fontsize=9,
+        )  # fmt: skip
+    axes.set_xlim(-1.1, 2.2)
     axes.set_ylim(-0.6, rows - 0.4)
     axes.set_axis_off()
-    axes.set_title(f"Where the devices of account {graph.account_id} are used", fontsize=11)
+    axes.set_title(
+        say("Where the devices of account {account} are used", account=graph.account_id),
+        fontsize=11,
+    )
     return axes
 
 
@@ -169,7 +185,7 @@ def plot_places_graph(graph: PlacesGraph, ax: Axes | None = None) -> Axes:
 _BEYOND: Final = 10_000
 
 
-def _most_used(places: pd.DataFrame) -> pd.DataFrame:
+def _most_used(places: pd.DataFrame, say: Wording) -> pd.DataFrame:
     if len(places) <= _MOST_PLACES:
         return places
     nowhere = places[places["place"] < 0]
@@ -178,7 +194,8 @@ def _most_used(places: pd.DataFrame) -> pd.DataFrame:
     rest = named.iloc[len(kept) :]
     beyond = {
         "place": _BEYOND, "claim": rest["claim"].sum(), "nights": rest["nights"].sum(),
-        "networks": rest["networks"].sum(), "operator": f"{len(rest)} more places",
+        "networks": rest["networks"].sum(),
+        "operator": say("{places} more places", places=len(rest)),
         "sessions": rest["sessions"].sum(),
     }  # fmt: skip
     return pd.concat([kept, pd.DataFrame([beyond]), nowhere], ignore_index=True)
@@ -195,15 +212,16 @@ def _colour(place: int) -> str:
     return place_colour(-1 if place == _BEYOND else place)
 
 
-def _told(part: dict[Hashable, Any]) -> str:
-    if part["place"] == -1:
-        return f"mobile, VPN or shared: {part['sessions']} sessions"
-    if part["place"] == _BEYOND:
-        return f"{part['operator']}: {part['sessions']} sessions"
-    name = "home" if part["place"] == 0 else f"place {part['place']}"
-    of = f", {part['operator']}" if part["operator"] else ""
-    networks, nights = part["networks"], part["nights"]
-    return (
-        f"{name}{of}: {nights} night{'s' * (nights != 1)} with a session,\n"
-        f"   {networks} network{'s' * (networks != 1)}, claim {part['claim']:.0%}"
+def _told(part: dict[Hashable, Any], say: Wording) -> str:
+    place = int(part["place"])
+    if place in (-1, _BEYOND):
+        name = part["operator"] if place == _BEYOND else place_name(place, say)
+        return say("{place}: {sessions} sessions", place=name, sessions=part["sessions"])
+    name = place_name(place, say) + (f", {part['operator']}" if part["operator"] else "")
+    told = say(
+        "nights: {nights}; networks: {networks}; claim: {claim}",
+        nights=part["nights"],
+        networks=part["networks"],
+        claim=say.share(part["claim"], 0),
     )
+    return f"{name}\n{told}"

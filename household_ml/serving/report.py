@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
+from household_ml.modeling.costs import compute_cost_curves, plot_cost_curves
 from household_ml.modeling.distance import MODEL, ORACLE, PLAIN, mean_distance
 from household_ml.modeling.home_accuracy import WRONG_HOMES
 from household_ml.modeling.plots import (
@@ -26,25 +24,26 @@ from household_ml.modeling.plots import (
     plot_recall_at_false_flags,
     plot_reliability,
 )
+from household_ml.modeling.threshold_choice import compute_threshold_choice, plot_threshold_choice
 from household_ml.scoring.reasons import sentence
 from household_ml.serving.learning import Measured
+from household_ml.serving.pages import figure_svg, write_page
 from household_ml.serving.timeline import (
     Timeline,
     compute_timeline,
     plot_timeline,
     telling_account,
 )
+from household_ml.serving.wording import Wording, wording
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from household_ml.modeling.evaluation import Comparison
     from household_ml.modeling.model import HouseholdModel
     from household_ml.scoring import HouseholdScorer
     from household_ml.serving.datasets import LabelledSessions
     from household_ml.serving.references import Referenced
 
-__all__ = ["Account", "figure_svg", "telling_accounts", "write_report"]
+__all__ = ["Account", "telling_accounts", "write_report"]
 
 #: Metrics of the table: column of the comparison -> heading.
 _COLUMNS = {
@@ -78,8 +77,9 @@ def write_report(
     model: HouseholdModel,
     accounts: Sequence[Account] = (),
     references: Sequence[Referenced | None] = (),
-    title: str = "Who lives at home: evaluation",
+    title: str | None = None,
     made_at: datetime | None = None,
+    language: str = "en",
 ) -> Path:
     """Write the report.
 
@@ -95,39 +95,45 @@ def write_report(
         Accounts to show as a timeline.
     references : sequence of Referenced or None, optional
         For each of `measured`, the model between the references of its world.
-    title : str
+    title : str, optional
         Heading.
     made_at : datetime or None, default=None
         Written in the foot; None is now.
+    language : {"en", "fr"}, default="en"
+        Language of the report.
 
     Returns
     -------
     Path
         The file.
+
+    Raises
+    ------
+    ParameterError
+        There is no such language.
     """
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True,
-        loader=PackageLoader("household_ml.serving"),
-    )  # fmt: skip
+    say = wording(language)
     placed = [*references, *([None] * (len(measured) - len(references)))]
-    page = environment.get_template("report.html.j2").render(
-        title=title,
+    return write_page(
+        out,
+        "report.html.j2",
+        say,
+        title=title or say("Who lives at home: evaluation"),
+        made_at=made_at,
         model=model,
         simulated=all(result.devices.learnt.simulated for _, result in measured),
         worlds=[
-            {**_world(number, heading, result), "references": _between(found)}
+            {
+                **_world(number, heading, result, model, say),
+                "references": _between(found),
+            }
             for number, ((heading, result), found) in enumerate(zip(measured, placed, strict=True))
         ],
-        accounts=[_account(account) for account in accounts],
+        accounts=[_account(account, say) for account in accounts],
         distances=_distances([found for found in placed if found is not None]),
         columns=list(_COLUMNS.values()),
-        made_at=(made_at or datetime.now(UTC)).strftime("%Y-%m-%d %H:%M UTC"),
+        card=_card(model, say),
     )
-    target = Path(out)
-    working = target.with_name(f".{target.name}.part")
-    working.write_text(page, encoding="utf-8")
-    working.replace(target)
-    return target
 
 
 def telling_accounts(
@@ -166,65 +172,26 @@ def telling_accounts(
     return [Account(timeline, own_scores)]
 
 
-def figure_svg(axes: Axes, name: str) -> str:
-    """A figure as an ``<svg>`` element that stands alone: no identifier meets another's.
-
-    Parameters
-    ----------
-    axes : Axes
-        Of the figure.
-    name : str
-        Says what is shown, and keeps the identifiers of the figure apart from those of others.
-
-    Returns
-    -------
-    str
-    """
-    import matplotlib as mpl
-
-    text = io.StringIO()
-    style: Any = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": name,
-        "font.family": "sans-serif",
-        "font.sans-serif": ["system-ui", "DejaVu Sans"],
-    }
-    figure = axes.get_figure(root=True)
-    if figure is None:
-        return ""
-    legend = axes.get_legend()
-    if legend is not None:
-        legend.remove()
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    with mpl.rc_context(style):
-        figure.savefig(text, format="svg", metadata={"Date": None})
-    drawing = text.getvalue()
-    drawing = drawing[drawing.index("<svg") :]
-    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
-    safe = re.sub(r"\W+", "-", name)
-    drawing = re.sub(r'id="', f'id="{safe}-', drawing)
-    drawing = re.sub(r'(url\(#|href="#)', rf"\g<1>{safe}-", drawing)
-    drawing = drawing.replace("xlink:href", "href")
-    return re.sub(
-        r"^<svg[^>]*?viewBox=\"([^\"]*)\"[^>]*>",
-        rf'<svg role="img" aria-label="{name}" viewBox="\g<1>">',
-        drawing,
-        count=1,
-        flags=re.DOTALL,
-    )
-
-
-def _world(number: int, heading: str, result: Measured) -> dict[str, object]:
+def _world(
+    number: int, heading: str, result: Measured, model: HouseholdModel, say: Wording
+) -> dict[str, object]:
     learnt = result.devices.learnt
     evaluation = result.evaluation
     curves = compute_ranking_curves(result.scores, learnt.y, ambiguous=learnt.ambiguous)
+    costs = compute_cost_curves(result.scores, learnt.y, ambiguous=learnt.ambiguous)
+    choice = compute_threshold_choice(
+        -result.scores["this model"], learnt.y, learnt.account, ambiguous=learnt.ambiguous
+    )
+    flags = compute_false_flags(evaluation)
+    flags["slice"] = [say.loose(name.replace("_", " ")) for name in flags["slice"]]
     prefix = f"w{number}"
     figures = [
         (plot_precision_recall(curves, result.comparison.prevalence), "precision and recall"),
         (plot_recall_at_false_flags(curves), "recall at false flags"),
         (plot_reliability(compute_reliability(evaluation)), "reliability"),
-        (plot_false_flags(compute_false_flags(evaluation)), "false flags by situation"),
+        (plot_cost_curves(costs), "cost"),
+        (plot_threshold_choice(choice, model.thresholds), "where to draw the line"),
+        (plot_false_flags(flags, policy_open=say("policy open")), "false flags by situation"),
     ]
     return {
         "heading": heading,
@@ -240,8 +207,59 @@ def _world(number: int, heading: str, result: Measured) -> dict[str, object]:
             )
             if part.outside
         ],
-        "figures": [Markup(figure_svg(axes, f"{prefix} {name}")) for axes, name in figures],  # noqa: S704 - drawn here
+        "figures": [
+            Markup(figure_svg(axes, f"{prefix} {name}", say, say(name)))  # noqa: S704 - drawn here
+            for axes, name in figures
+        ],
     }
+
+
+def _card(model: HouseholdModel, say: Wording) -> list[str]:
+    """What the card of a model says of how it was made, in a few lines."""
+    worlds = model.manifest.get("worlds", [])
+    lines = [
+        say("Meant to help people decide whom to ask; not to block, charge or close an account "
+            "alone.")
+    ]  # fmt: skip
+    if model.manifest.get("simulated"):
+        lines.append(say("Simulated: no real person is in the training data."))
+    if worlds:
+        lines.append(
+            say(
+                "Learnt from {accounts} accounts with {devices} labelled devices, {outside} of "
+                "them outside.",
+                accounts=say.count(sum(sum(world["accounts"].values()) for world in worlds)),
+                devices=say.count(sum(world["labelled"] for world in worlds)),
+                outside=say.count(sum(world["outside"] for world in worlds)),
+            )
+        )
+    lines.append(
+        say(
+            "{features} columns of features, {trees} trees; probabilities are calibrated on "
+            "accounts of their own.",
+            features=len(model.feature_names),
+            trees=say.count(len(model.trees)),
+        )
+    )
+    thresholds = model.thresholds
+    if thresholds.outside_at is not None:
+        lines.append(say("outside at or below {value}.", value=say.number(thresholds.outside_at)))
+    if thresholds.household_at is not None:
+        lines.append(
+            say("household at or above {value}.", value=say.number(thresholds.household_at))
+        )
+    return lines + [
+        say(
+            "Bound on {name}: at most {rate} with {confidence} confidence; seen {errors} of "
+            "{units}.",
+            name=say.loose(bound.name.replace("_", " ")),
+            rate=say.share(bound.rate),
+            confidence=say.share(bound.confidence, 0),
+            errors=say.count(bound.errors),
+            units=say.count(bound.units),
+        )
+        for bound in thresholds.bounds
+    ]
 
 
 def _between(found: Referenced | None) -> dict[str, object] | None:
@@ -304,12 +322,13 @@ def _rows(comparison: Comparison) -> list[dict[str, object]]:
     ]
 
 
-def _account(account: Account) -> dict[str, object]:
+def _account(account: Account, say: Wording) -> dict[str, object]:
     rows = sorted(account.scores.to_pylist(), key=lambda row: -row["household_probability"])
     return {
         "id": account.timeline.account_id,
-        "picture": Markup(plot_timeline(account.timeline)),  # noqa: S704 - escaped by its template
+        "picture": Markup(plot_timeline(account.timeline, say.language)),  # noqa: S704 - escaped by its template
         "devices": [
-            {**row, "sentences": [sentence(code) for code in row["reasons"]]} for row in rows
+            {**row, "sentences": [sentence(code, say.language) for code in row["reasons"]]}
+            for row in rows
         ],
     }

@@ -12,18 +12,21 @@ from jinja2 import Environment, PackageLoader
 from household_ml.features import assign_places
 from household_ml.modeling.plots import COLOURS
 from household_ml.schema import DEVICE_TYPES
+from household_ml.serving.wording import Wording
 from household_ml.sessions import Sessions
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from household_ml.networks import NetworkStatistics
+    from household_ml.scoring.reasons import Language
 
 __all__ = [
     "NO_SESSION",
     "Timeline",
     "compute_timeline",
     "place_colour",
+    "place_name",
     "plot_timeline",
     "telling_account",
 ]
@@ -34,6 +37,10 @@ NO_SESSION = -2
 #: Colours of places, home first; a place beyond the last takes the last.
 _COLOURS = (COLOURS[0], COLOURS[4], COLOURS[3], COLOURS[2], COLOURS[5], COLOURS[1])
 _NOWHERE = "#b4b4b4"
+
+#: Between two entries of the legend, and two rows of them.
+_LEGEND_STEP = 150
+_LEGEND_ROW = 20
 
 _MINUTE_US = 60_000_000
 _DAY_US = 1_440 * _MINUTE_US
@@ -169,19 +176,22 @@ def compute_timeline(
     )
 
 
-def plot_timeline(timeline: Timeline) -> str:
+def plot_timeline(timeline: Timeline, language: Language = "en") -> str:
     """Draw a timeline as SVG.
 
     Parameters
     ----------
     timeline : Timeline
         What :func:`compute_timeline` gave.
+    language : {"en", "fr"}, default="en"
+        Language of its texts.
 
     Returns
     -------
     str
         An ``<svg>`` element that refers to nothing outside itself.
     """
+    say = Wording(language)
     devices, days = timeline.place.shape
     step = max(6.0, min(24.0, 700.0 / days))
     row, left, top = 26, 250, 30
@@ -191,8 +201,13 @@ def plot_timeline(timeline: Timeline) -> str:
             "x": round(left + day * step, 1),
             "y": top + device * row + 3,
             "colour": place_colour(int(timeline.place[device, day])),
-            "told": f"{timeline.devices[device]}, {calendar[day]}: "
-            f"{_place_name(int(timeline.place[device, day]))}",
+            "number": max(int(timeline.place[device, day]), 0) or "",
+            "told": say(
+                "{device}, {day}: {place}",
+                device=timeline.devices[device],
+                day=calendar[day],
+                place=place_name(int(timeline.place[device, day]), say),
+            ),
         }
         for device, day in np.argwhere(timeline.place != NO_SESSION).tolist()
     ]
@@ -205,21 +220,33 @@ def plot_timeline(timeline: Timeline) -> str:
         {
             "y": top + device * row,
             "name": timeline.devices[device],
-            "kind": timeline.kinds[device].replace("_", " "),
-            "verdict": timeline.answers[device][0],
-            "probability": f"{timeline.answers[device][1]:.2f}",
-            "truth": timeline.truth[device].replace("_", " "),
+            "kind": say.loose(timeline.kinds[device].replace("_", " ")),
+            "verdict": say.loose(timeline.answers[device][0].replace("_", " ")),
+            "probability": say.number(timeline.answers[device][1], 2),
+            "truth": say(
+                "truth: {situation}",
+                situation=say.loose(timeline.truth[device].replace("_", " ")),
+            )
+            if timeline.truth[device]
+            else "",
         }
         for device in range(devices)
     ]
     seen = [place for place in np.unique(timeline.place).tolist() if place != NO_SESSION]
+    bottom, width = top + devices * row, round(left + days * step + 330)
+    each = max(1, (width - left) // _LEGEND_STEP)
     legend = [
-        {"colour": place_colour(place), "told": _place_name(place)}
-        for place in sorted(seen, key=lambda place: (place < 0, place))
+        {
+            "x": left + number % each * _LEGEND_STEP,
+            "y": bottom + 18 + number // each * _LEGEND_ROW,
+            "colour": place_colour(place),
+            "told": place_name(place, say),
+        }
+        for number, place in enumerate(sorted(seen, key=lambda place: (place < 0, place)))
     ]
     environment = Environment(autoescape=True, loader=PackageLoader("household_ml.serving"))
     return environment.get_template("timeline.svg.j2").render(
-        title=f"Places of the devices of account {timeline.account_id} by day",
+        title=say("Places of the devices of account {account} by day", account=timeline.account_id),
         cells=cells,
         ticks=ticks,
         rows=rows,
@@ -229,9 +256,9 @@ def plot_timeline(timeline: Timeline) -> str:
         left=left,
         top=top,
         right=round(left + days * step + 8, 1),
-        bottom=top + devices * row,
-        width=round(left + days * step + 330),
-        height=top + devices * row + 44,
+        bottom=bottom,
+        width=width,
+        height=bottom + 26 + _LEGEND_ROW * -(-len(legend) // each),
     )
 
 
@@ -240,7 +267,8 @@ def place_colour(place: int) -> str:
     return _NOWHERE if place < 0 else _COLOURS[min(place, len(_COLOURS) - 1)]
 
 
-def _place_name(place: int) -> str:
+def place_name(place: int, say: Wording) -> str:
+    """What a place is called; below 0 is no place."""
     if place < 0:
-        return "mobile, VPN or shared"
-    return "home" if place == 0 else f"place {place}"
+        return say("mobile, VPN or shared")
+    return say("home") if place == 0 else say("place {number}", number=place)
