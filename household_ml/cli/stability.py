@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from household_ml.cli.curriculum import FIRST_HAND, SECOND_HAND
+from household_ml.cli.lived import BOTH_HANDS, live, worlds_of
 from household_ml.cli.options import Command, model_option
 from household_ml.errors import ParameterError, Problem
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from household_ml.modeling.stability import DailyVerdicts
     from household_ml.serving.stability import Lived
 
-__all__ = ["live", "stability", "stability_of_kinds"]
+__all__ = ["stability", "stability_of_kinds"]
 
 #: Seeds of the worlds of `stability_of_kinds`, apart from those that anything learns from.
 _SERIES = 60
@@ -28,6 +30,7 @@ _SERIES = 60
     cls=Command,
     examples=(
         "household-ml stability --world fr --accounts 300",
+        "household-ml stability --world all --accounts 100",
         "household-ml stability --data world --days 30 --json stability.json",
     ),
 )
@@ -45,6 +48,13 @@ _SERIES = 60
     help="World to simulate instead, as in simulate, or all; may be repeated.  [default: fr]",
 )
 @click.option(
+    "--hand",
+    type=click.Choice([FIRST_HAND, SECOND_HAND, BOTH_HANDS]),
+    default=BOTH_HANDS,
+    show_default=True,
+    help="Author of the simulator; both where both have the world.",
+)
+@click.option(
     "--accounts",
     type=click.IntRange(1),
     default=300,
@@ -57,14 +67,14 @@ _SERIES = 60
 @click.option(
     "--run-in",
     type=click.IntRange(0),
-    default=28,
+    default=63,
     show_default=True,
     help="Days that are scored before those that are counted.",
 )
 @click.option(
     "--history",
     type=click.IntRange(7),
-    default=150,
+    default=120,
     show_default=True,
     help="Days of a simulated world before anything is scored.",
 )
@@ -81,6 +91,7 @@ _SERIES = 60
 def stability(
     data: tuple[str, ...],
     worlds: tuple[str, ...],
+    hand: str,
     accounts: int,
     days: int,
     run_in: int,
@@ -120,6 +131,7 @@ def stability(
         found = stability_of_kinds(
             chosen,
             named,
+            hand=hand,
             accounts=accounts,
             days=days,
             run_in=run_in,
@@ -137,10 +149,11 @@ def stability_of_kinds(
     model: HouseholdModel,
     kinds: Sequence[str],
     *,
+    hand: str = BOTH_HANDS,
     accounts: int = 300,
     days: int = 60,
-    run_in: int = 28,
-    history: int = 150,
+    run_in: int = 63,
+    history: int = 120,
     seed: int = 0,
     jobs: int = 1,
 ) -> dict[str, Any]:
@@ -152,13 +165,15 @@ def stability_of_kinds(
         What answers.
     kinds : sequence of str
         Names of worlds.
+    hand : {"both", "first", "second"}
+        Author of the simulator; a world that an author does not have is left out.
     accounts : int, default=300
-        Accounts of each.
+        Accounts of each world of each author.
     days : int, default=60
         Daily scorings that are counted.
-    run_in : int, default=28
+    run_in : int, default=63
         Daily scorings before them.
-    history : int, default=150
+    history : int, default=120
         Days before those: with them the window of the features is full, as it is at a service that
         has kept its logs.
     seed : int, default=0
@@ -175,53 +190,24 @@ def stability_of_kinds(
     from household_ml.serving.stability import summarise
 
     calls = [
-        (model, kind, accounts, history + run_in + days, (seed, place, _SERIES), days, run_in)
+        (model, world, accounts, history + run_in + days, (seed, place, _SERIES), days, run_in)
         for place, kind in enumerate(kinds)
+        for world in worlds_of(kind, hand)
     ]
     return summarise(_in_processes(_live_and_follow, calls, jobs), seed=seed)
 
 
-def live(world: str, accounts: int, days: int, seed: Sequence[int]) -> Lived:
-    """Simulate a world whose changes are known.
-
-    Parameters
-    ----------
-    world : str
-        Its name, or ``name~seed``.
-    accounts, days : int
-        As in `household_ml.simulation.simulate`.
-    seed : sequence of int
-        What its seed is drawn from.
-
-    Returns
-    -------
-    Lived
-    """
-    import numpy as np
-
-    from household_ml.serving.datasets import LabelledSessions
-    from household_ml.serving.stability import Lived
-    from household_ml.sessions import read_sessions
-    from household_ml.simulation import simulate
-
-    drawn = int(np.random.default_rng(list(seed)).integers(1, 2**31))
-    made = simulate(world, accounts=accounts, days=days, seed=drawn)
-    last = int(made.sessions["started_at"].cast("int64").to_numpy().max())
-    sessions = read_sessions(made.sessions, now=last)
-    data = LabelledSessions(world, sessions, made.labels.to_pandas(), simulated=True)
-    return Lived(data, made.changes.to_pandas(), made.accounts)
-
-
 def _live_and_follow(
     model: HouseholdModel,
-    world: str,
+    world: tuple[str, str],
     accounts: int,
     whole_days: int,
     seed: tuple[int, ...],
     days: int,
     run_in: int,
 ) -> DailyVerdicts:
-    return _follow(model, live(world, accounts, whole_days, seed), days, run_in)
+    lived = live(*world, accounts=accounts, days=whole_days, seed=seed)
+    return _follow(model, lived, days, run_in)
 
 
 def _follow(model: HouseholdModel, world: Lived, days: int, run_in: int) -> DailyVerdicts:
