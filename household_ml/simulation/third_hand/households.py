@@ -64,9 +64,9 @@ class Household:
 
 def new_person(builder: Builder, account: int, home: int, role: str, age: str) -> int:
     """Add somebody with habits drawn for the age, without devices."""
-    rng, rates = builder.rng, builder.rates
+    rng = builder.rng
     market = int(builder.country.market[builder.country.places[home].town])
-    appetite = APPETITE[age] * rates.plays / _USUAL_PLAYS * float(rng.lognormal(-0.3, 0.8))
+    appetite = APPETITE[age] * _thirst(builder) * float(rng.lognormal(-0.3, 0.8))
     person = Person(account, home, role, AGES.index(age), appetite)
     builder.habits(person, market)
     if builder.chance(_WORKS.get(age, 0.0)):
@@ -74,6 +74,11 @@ def new_person(builder: Builder, account: int, home: int, role: str, age: str) -
         person.office = builder.country.some(rng, builder.country.places[home].town, kind)
         person.office_days = _WEEKDAYS[int(rng.integers(len(_WEEKDAYS)))]
     return builder.ledger.person(person)
+
+
+def _thirst(builder: Builder) -> float:
+    """How much the world watches, 1 = as usual."""
+    return builder.rates.plays / _USUAL_PLAYS
 
 
 def found_household(builder: Builder, market: int) -> Household:
@@ -92,10 +97,13 @@ def found_household(builder: Builder, market: int) -> Household:
             builder.pockets(
                 account, one, least=int(age in ("young", "adult") and rng.random() < 0.5)
             )
+    # whoever watches a lot takes out the subscription
+    payer = ledger.people[home.people[0]]
+    payer.appetite = max(payer.appetite, 0.6 * _thirst(builder) * float(rng.lognormal(0.0, 0.3)))
     if kind == "separated_parent":
         _share_custody(home)
     owner = home.people[0]
-    screens = 1.05 if kind in ("young_alone", "flat_share", "alone") else 1.45
+    screens = 1.15 if kind in ("young_alone", "flat_share", "alone") else 1.6
     made = builder.screens(account, owner, place, mean=screens)
     if not made and not any(device.account == account for device in ledger.devices[-12:]):
         builder.device(account, owner, "tv", place)

@@ -21,6 +21,9 @@ _RELATION: Final = Weighted(("kin", "friend", "ex", "moved_out"), (0.6, 0.2, 0.1
 _TOGETHER: Final = Weighted((1, 2, 3), (0.5, 0.33, 0.17))
 _KIN_VISITS: Final = Weighted((0.0, 9.0, 30.0, 90.0), (0.35, 0.15, 0.2, 0.3))
 
+#: Those who borrow watch less than those who pay, or they would pay: mean of the logarithm [A].
+_THIRST: Final = -0.55
+
 
 def share_account(home: Household) -> None:
     """Add the outside people of an account, of all kinds.
@@ -73,7 +76,7 @@ def _borrow(home: Household, *, paid: bool) -> None:
         first = one if first < 0 else first
         person = ledger.people[one]
         person.first, person.last = since, until
-        person.appetite *= float(rng.lognormal(0.1, 0.4))
+        person.appetite *= float(rng.lognormal(_THIRST, 0.5))
         person.visits = visits
         if evasion in ("home", "hotspot"):
             person.tunnel = evasion
