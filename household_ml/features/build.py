@@ -19,12 +19,20 @@ from household_ml.features.history import Columns
 from household_ml.features.homes import TERMS
 from household_ml.features.kernel import place_sessions, score_columns
 from household_ml.networks import EnrichedSessions, NetworkStatistics, enrich
+from household_ml.networks.one_account import AccountNetworks
 from household_ml.sessions import Sessions
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["NEVER", "Features", "assign_places", "build_features", "infer_places"]
+__all__ = [
+    "NEVER",
+    "Features",
+    "assign_places",
+    "build_account_features",
+    "build_features",
+    "infer_places",
+]
 
 _DAY_US = 86_400_000_000
 
@@ -116,9 +124,9 @@ def _device_types(
             out[i] = best
 
 
-def _columns(enriched: EnrichedSessions) -> Columns:
+def _columns(enriched: EnrichedSessions | AccountNetworks) -> Columns:
     sessions, counts = enriched.sessions, enriched.counts
-    device_type = np.empty(len(sessions), np.int8)
+    device_type = np.empty(len(sessions.device), np.int8)
     _device_types(
         sessions.device,
         sessions.device_type,
@@ -157,6 +165,41 @@ def _columns(enriched: EnrichedSessions) -> Columns:
         tenure_days=np.ascontiguousarray(counts.tenure_days, np.float32),
         span_days=np.ascontiguousarray(counts.span_days, np.float32),
     )
+
+
+def build_account_features(
+    enriched: AccountNetworks, *, as_of: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Compute the features of the devices of one account, as :func:`build_features` does.
+
+    Parameters
+    ----------
+    enriched : AccountNetworks
+        The sessions that count: up to ``as_of``, within the window; at least one.
+    as_of : int
+        Microseconds since the epoch.
+
+    Returns
+    -------
+    values, place, last_home_at
+        As in :class:`Features`.
+    """
+    cut = enriched.sessions
+    devices = int(cut.account_devices[-1])
+    values = np.empty((devices, len(COLUMN_NAMES)))
+    place, last_home_at = np.empty(devices, np.int32), np.empty(devices, np.int64)
+    score_columns(
+        _columns(enriched),
+        cut.account_rows,
+        cut.account_devices,
+        0,
+        1,
+        as_of,
+        values,
+        place,
+        last_home_at,
+    )
+    return values, place, last_home_at
 
 
 def _threads() -> int:

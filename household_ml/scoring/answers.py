@@ -14,8 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household_ml.features import FEATURES
+from household_ml.modeling.inference import Asked, Inference
 from household_ml.scoring.hysteresis import Earlier, Standing, carry
-from household_ml.scoring.reasons import explain
+from household_ml.scoring.reasons import choose, told_codes
 from household_ml.scoring.verdicts import (
     Evidence,
     allot_extra_members,
@@ -26,7 +27,7 @@ from household_ml.scoring.verdicts import (
 if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
 
-__all__ = ["AnswerInputs", "Answers", "Scored", "answer"]
+__all__ = ["AnswerInputs", "Answers", "Scored", "answer", "ask", "asked_groups"]
 
 _GROUPS: Final = {feature.name: feature.group for feature in FEATURES}
 
@@ -111,7 +112,8 @@ def answer(model: HouseholdModel, inputs: AnswerInputs) -> Answers:
     -------
     Answers
     """
-    probability = model.probability(inputs.values)
+    asked = ask(model, inputs.values)
+    probability = asked.probability
     unseen = too_little_history(inputs.evidence)
     call = decide(
         probability,
@@ -130,8 +132,36 @@ def answer(model: HouseholdModel, inputs: AnswerInputs) -> Answers:
         activity=inputs.evidence.device_sessions,
         slots=inputs.slots,
     )
-    groups = [_GROUPS[name] for name in model.explained_names]
-    reasons = explain(
-        model.contributions(inputs.values), groups, verdict, unseen, unsettled=held != call
-    )
-    return Answers(probability, verdict, reasons, standing)
+    told = choose(asked.sums, asked_groups(model), verdict, unseen, unsettled=held != call)
+    return Answers(probability, verdict, told_codes(told), standing)
+
+
+def ask(model: HouseholdModel, values: npt.NDArray[np.float64]) -> Asked:
+    """Ask a model for log-odds, probabilities and what each group of evidence adds.
+
+    Parameters
+    ----------
+    model : HouseholdModel
+        What answers.
+    values : float64 array of shape (D, F)
+        Features in the model's order; NaN = the history does not tell.
+
+    Returns
+    -------
+    Asked
+    """
+    return _inference(model)(np.ascontiguousarray(values, dtype=np.float64))
+
+
+def asked_groups(model: HouseholdModel) -> tuple[str, ...]:
+    """Groups of evidence, in the order of the columns of :func:`ask`."""
+    return _inference(model).names
+
+
+def _inference(model: HouseholdModel) -> Inference:
+    """The model made ready to answer, once."""
+    found: Inference | None = model.__dict__.get("_inference")
+    if found is None:
+        found = Inference(model, [_GROUPS[name] for name in model.explained_names])
+        object.__setattr__(model, "_inference", found)
+    return found

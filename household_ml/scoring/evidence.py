@@ -5,20 +5,22 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.compiling import compiled
 from household_ml.scoring.verdicts import Evidence
 from household_ml.sessions import Sessions
+from household_ml.sessions.one_account import AccountSessions
 
 __all__ = ["measure_evidence"]
 
 _DAY_US = 86_400_000_000
 
 
-def measure_evidence(sessions: Sessions) -> Evidence:
+def measure_evidence(sessions: Sessions | AccountSessions) -> Evidence:
     """Count the sessions of each device and the sessions and days of its account.
 
     Parameters
     ----------
-    sessions : Sessions
+    sessions : Sessions or AccountSessions
         The sessions that count: up to ``as_of``, within the window.
 
     Returns
@@ -26,23 +28,38 @@ def measure_evidence(sessions: Sessions) -> Evidence:
     Evidence
         One row per device, in the order of ``sessions.device_id``.
     """
-    accounts = sessions.account_id.__len__()
-    rows_of = np.diff(sessions.account_rows)
-    devices_of = np.diff(sessions.account_devices)
-    row_account = np.repeat(np.arange(accounts), rows_of)
-    device = sessions.account_devices[row_account] + sessions.device
-    day = sessions.started_at // _DAY_US
-    new_day = np.ones(day.size, dtype=bool)
-    new_day[1:] = (np.diff(day) != 0) | (np.diff(row_account) != 0)
-    days_of = np.bincount(row_account[new_day], minlength=accounts)
-    return Evidence(
-        device_sessions=np.bincount(device, minlength=int(devices_of.sum())),
-        account_sessions=_per_device(rows_of, devices_of),
-        account_days=_per_device(days_of, devices_of),
+    devices = int(sessions.account_devices[-1])
+    found = Evidence(*(np.empty(devices, dtype=np.int64) for _ in range(3)))
+    _measure(
+        sessions.account_rows,
+        sessions.account_devices,
+        sessions.device,
+        sessions.started_at,
+        found.device_sessions,
+        found.account_sessions,
+        found.account_days,
     )
+    return found
 
 
-def _per_device(
-    of_account: npt.NDArray[np.int64], devices_of: npt.NDArray[np.int64]
-) -> npt.NDArray[np.int64]:
-    return np.repeat(of_account, devices_of)
+@compiled
+def _measure(
+    account_rows: npt.NDArray[np.int64],
+    account_devices: npt.NDArray[np.int64],
+    device: npt.NDArray[np.int32],
+    started_at: npt.NDArray[np.int64],
+    device_sessions: npt.NDArray[np.int64],
+    account_sessions: npt.NDArray[np.int64],
+    account_days: npt.NDArray[np.int64],
+) -> None:
+    device_sessions[:] = 0
+    for account in range(account_rows.size - 1):
+        first, stop = account_rows[account], account_rows[account + 1]
+        begin, end = account_devices[account], account_devices[account + 1]
+        days = 0
+        for row in range(first, stop):
+            device_sessions[begin + device[row]] += 1
+            if row == first or started_at[row] // _DAY_US != started_at[row - 1] // _DAY_US:
+                days += 1
+        account_sessions[begin:end] = stop - first
+        account_days[begin:end] = days

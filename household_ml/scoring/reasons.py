@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from household_ml.compiling import compiled
 from household_ml.scoring.verdicts import Verdict
 
 __all__ = [
@@ -36,10 +38,12 @@ __all__ = [
     "REASONS",
     "WEAKEST",
     "Reason",
+    "choose",
     "explain",
     "group_sums",
     "reasons_markdown",
     "sentence",
+    "told_codes",
 ]
 
 Language = Literal["en", "fr"]
@@ -293,6 +297,14 @@ REASONS: Final[tuple[Reason, ...]] = (
 
 _BY_CODE: Final = {reason.code: reason for reason in REASONS}
 
+_NOBODY: Final = np.zeros(0, dtype=np.bool_)
+
+#: Handed to compiled code, which is not made anew when they change.
+_VERDICTS: Final = tuple(int(verdict) for verdict in Verdict)
+_LITTLE_HISTORY, _MIXED_EVIDENCE, _NOT_LASTING, _PAID_SLOT = (
+    REASONS.index(reason) for reason in (LITTLE_HISTORY, MIXED_EVIDENCE, NOT_LASTING, PAID_SLOT)
+)
+
 
 def sentence(code: str, language: Language = "en") -> str:
     """The sentence of a reason.
@@ -394,38 +406,107 @@ def explain(
      ['mixed_evidence', 'apart_from_others', 'used_at_home']]
     """
     names, sums = group_sums(contributions, groups)
-    index = {reason.code: position for position, reason in enumerate(REASONS)}
-    speaks = {(reason.group, reason.direction): index[reason.code] for reason in REASONS}
-    code_for = np.array([speaks[name, 1] for name in names], dtype=np.int32)
-    code_against = np.array([speaks[name, -1] for name in names], dtype=np.int32)
+    return told_codes(choose(sums, names, verdict, unseen, unsettled=unsettled))
 
-    strength = np.abs(sums)
-    household = (verdict == Verdict.HOUSEHOLD)[:, None]
-    away = ((verdict == Verdict.OUTSIDE) | (verdict == Verdict.EXTRA_MEMBER))[:, None]
-    beside_the_answer = (household & (sums < 0)) | (away & (sums > 0)) | (strength < WEAKEST)
-    strength[beside_the_answer] = 0.0
-    order = np.argsort(-strength, axis=1, kind="stable")[:, :MOST]
-    told = np.take_along_axis(strength, order, axis=1) > 0
-    codes = np.where(
-        np.take_along_axis(sums, order, axis=1) > 0,
-        code_for[order],
-        code_against[order],
-    )
 
-    circumstance = np.full(verdict.shape, -1, dtype=np.int32)
-    circumstance[verdict == Verdict.UNDETERMINED] = index[MIXED_EVIDENCE.code]
-    if unsettled is not None:
-        circumstance[unsettled] = index[NOT_LASTING.code]
-    circumstance[unseen & (verdict == Verdict.UNDETERMINED)] = index[LITTLE_HISTORY.code]
-    circumstance[verdict == Verdict.EXTRA_MEMBER] = index[PAID_SLOT.code]
-    codes = np.column_stack([circumstance, codes])
-    told = np.column_stack([circumstance >= 0, told])
-    told &= np.cumsum(told, axis=1) <= MOST
+def choose(
+    sums: npt.NDArray[np.float64],
+    names: Sequence[str],
+    verdict: npt.NDArray[np.int8],
+    unseen: npt.NDArray[np.bool_],
+    *,
+    unsettled: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.int8]:
+    """Which reasons are told, see :func:`explain`.
 
-    offsets = np.zeros(verdict.size + 1, dtype=np.int32)
-    np.cumsum(told.sum(axis=1), out=offsets[1:])
+    Parameters
+    ----------
+    sums : float64 array of shape (D, G)
+        What each group of evidence adds to the log-odds.
+    names : sequence of str of length G
+        The groups; each has a pair in :data:`REASONS`.
+    verdict, unseen, unsettled
+        As in :func:`explain`.
+
+    Returns
+    -------
+    int8 array of shape (D, MOST)
+        Places in :data:`REASONS`, strongest first; -1 where there is none any more.
+    """
+    told = np.empty((verdict.size, MOST), dtype=np.int8)
+    turned = _NOBODY if unsettled is None else unsettled
+    _choose(sums, *_codes(tuple(names)), verdict, _VERDICTS, unseen, turned, told)
+    return told
+
+
+def told_codes(told: npt.NDArray[np.int8]) -> pa.ListArray:
+    """Reasons of :func:`choose` as a column of codes.
+
+    Examples
+    --------
+    >>> told_codes(np.array([[0, 1, -1, -1], [-1, -1, -1, -1]], dtype=np.int8)).to_pylist()
+    [['little_history', 'mixed_evidence'], []]
+    """
+    given = told >= 0
+    offsets = np.zeros(len(told) + 1, dtype=np.int32)
+    np.cumsum(given.sum(axis=1), out=offsets[1:])
     text = pa.array([reason.code for reason in REASONS], type=pa.string())
-    return pa.ListArray.from_arrays(pa.array(offsets), text.take(pa.array(codes[told])))
+    return pa.ListArray.from_arrays(pa.array(offsets), text.take(pa.array(told[given])))
+
+
+@cache
+def _codes(names: tuple[str, ...]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+    """Places in REASONS of what each group says for the household, and against."""
+    place = {(reason.group, reason.direction): at for at, reason in enumerate(REASONS)}
+    for_, against = ([place[name, sign] for name in names] for sign in (1, -1))
+    return np.array(for_, dtype=np.int8), np.array(against, dtype=np.int8)
+
+
+@compiled
+def _choose(
+    sums: npt.NDArray[np.float64],
+    code_for: npt.NDArray[np.int8],
+    code_against: npt.NDArray[np.int8],
+    verdict: npt.NDArray[np.int8],
+    verdicts: tuple[int, ...],
+    unseen: npt.NDArray[np.bool_],
+    unsettled: npt.NDArray[np.bool_],
+    told: npt.NDArray[np.int8],
+) -> None:
+    household, extra_member, undetermined, outside = verdicts
+    groups = sums.shape[1]
+    strength = np.empty(groups)
+    for d in range(verdict.size):
+        given = verdict[d]
+        away = given in (outside, extra_member)
+        for g in range(groups):
+            value = sums[d, g]
+            beside = (given == household and value < 0) or (away and value > 0)
+            strength[g] = 0.0 if beside or abs(value) < WEAKEST else abs(value)
+        circumstance = -1
+        if given == extra_member:
+            circumstance = _PAID_SLOT
+        elif given == undetermined and unseen[d]:
+            circumstance = _LITTLE_HISTORY
+        elif unsettled.size > 0 and unsettled[d]:
+            circumstance = _NOT_LASTING
+        elif given == undetermined:
+            circumstance = _MIXED_EVIDENCE
+        place = 0
+        if circumstance >= 0:
+            told[d, 0] = circumstance
+            place = 1
+        while place < told.shape[1]:
+            best = -1
+            for g in range(groups):
+                if strength[g] > 0 and (best < 0 or strength[g] > strength[best]):
+                    best = g
+            if best < 0:
+                break
+            told[d, place] = code_for[best] if sums[d, best] > 0 else code_against[best]
+            strength[best] = 0.0
+            place += 1
+        told[d, place:] = -1
 
 
 def reasons_markdown() -> str:

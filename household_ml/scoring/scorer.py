@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from household_ml.errors import ParameterError, Problem
 from household_ml.features import COLUMN_NAMES, NEVER, build_features
 from household_ml.modeling.model import HouseholdModel
 from household_ml.networks import NetworkStatistics, enrich
@@ -18,6 +19,7 @@ from household_ml.schema import SCORES
 from household_ml.scoring.answers import AnswerInputs, Scored, answer
 from household_ml.scoring.evidence import measure_evidence
 from household_ml.scoring.hysteresis import NO_TIME, STANDING, Standing
+from household_ml.scoring.one_account import AccountAnswer, answer_account
 from household_ml.scoring.previous import PreviousScores, read_previous
 from household_ml.scoring.slots import read_slots
 from household_ml.scoring.sources import model_folder
@@ -25,6 +27,7 @@ from household_ml.scoring.use import days_of_use
 from household_ml.scoring.verdicts import verdict_names
 from household_ml.scoring.window import known_at
 from household_ml.sessions import Sessions, parse_time, read_sessions
+from household_ml.sessions.one_account import read_account
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +101,7 @@ class HouseholdScorer:
     def __init__(self, model: HouseholdModel, snapshot: NetworkStatistics | None = None) -> None:
         self.model = model
         self.snapshot = snapshot
-        model.columns(COLUMN_NAMES)
+        self._columns = model.columns(COLUMN_NAMES)
 
     @property
     def model_label(self) -> str:
@@ -255,6 +258,68 @@ class HouseholdScorer:
             names=score_schema(standing=answers.standing is not None).names,
         ).cast(score_schema(standing=answers.standing is not None))
         return Scored(scores, inputs)
+
+    def score_account(
+        self,
+        sessions: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]],
+        *,
+        account_id: str = "account",
+        extra_members: int = 0,
+        networks: NetworkStatistics | None = None,
+        as_of: str | datetime | int | None = None,
+    ) -> AccountAnswer:
+        """Score the devices of one account that is given as Python objects, in microseconds.
+
+        Parameters
+        ----------
+        sessions : sequence of mappings, or mapping of str to sequences
+            Rows, or columns, under the names of the contract, see
+            :func:`~household_ml.sessions.one_account.read_account`.
+        account_id : str, default="account"
+            The account; given back as it is.
+        extra_members : int, default=0
+            Paid extra-member slots, at least 0.
+        networks : NetworkStatistics or None, default=None
+            Network statistics. None: those beside the model, else counted of these sessions.
+        as_of : str, datetime, int or None, default=None
+            As in :meth:`score_table`.
+
+        Returns
+        -------
+        AccountAnswer
+            The answers that :meth:`score_table` gives for the same sessions as a table.
+
+        Raises
+        ------
+        InputError
+            The sessions, ``extra_members`` or ``as_of`` cannot be used.
+
+        Examples
+        --------
+        >>> from household_ml.scoring import HouseholdScorer
+        >>> evenings = [f"2026-03-{day:02d}T20:00:00Z" for day in range(1, 11)]
+        >>> answer = HouseholdScorer.load().score_account({
+        ...     "device_id": ["tv", "phone"] * 5, "started_at": evenings, "ip": ["82.64.0.1"] * 10,
+        ... })
+        >>> [(device.device_id, device.verdict) for device in answer.devices]
+        [('phone', 'household'), ('tv', 'household')]
+        """
+        if extra_members < 0:
+            raise ParameterError(
+                Problem(
+                    "extra_members must be an integer of at least 0",
+                    str(extra_members),
+                    "Give the number of paid slots.",
+                )
+            )
+        return answer_account(
+            self.model,
+            self._columns,
+            read_account(sessions, account_id=account_id),
+            statistics=self.snapshot if networks is None else networks,
+            extra_members=extra_members,
+            as_of=None if as_of is None else read_moment(as_of),
+        )
 
     def statistics_for(
         self, sessions: Sessions, networks: NetworkStatistics | str | Path | None = None
