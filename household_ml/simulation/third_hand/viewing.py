@@ -52,7 +52,7 @@ _FREE: Final = {
     "senior": (0.4, 0.4, 0.9, 0.1, 1.2, 3.0, 1.6, 3.8),
 }
 #: Leaning to a fixed screen where one stands, by age.
-_SCREEN: Final = (0.92, 0.6, 0.76, 1.0, 1.0)
+_SCREEN: Final = (0.85, 0.52, 0.66, 0.92, 0.95)
 #: Chance to be out of the house in each part, for who has nothing to be out for.
 _OUT: Final = np.array([0.01, 0.0, 0.02, 0.45, 0.06, 0.07, 0.03, 0.015])
 
