@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help venv demo test test-long bench bench-http notebooks lint types format model example \
+.PHONY: help venv demo test test-long bench bench-http notebooks docs lint types format model example \
         lock wheel clean
 
 help: ## this list
@@ -60,13 +60,16 @@ format: venv ## put the code into its form
 	$(BIN)/ruff format .
 
 bench: venv ## speed of features and scoring, beside the floor of reading the file
-	$(BIN)/python tests/benchmarks/batch.py --out benchmarks/results.json
+	$(BIN)/python tests/benchmarks/batch.py --out benchmarks/results.json --readme README.md
 
 bench-http: venv ## speed of the HTTP service, beside MLflow and empty endpoints (wants wrk)
 	$(BIN)/python tests/benchmarks/service.py --out benchmarks/service.json
 
-notebooks: venv ## run the notebooks
-	$(PYTEST) -q tests/notebooks
+notebooks: venv ## run the notebooks, and build them with their outputs
+	$(BIN)/python tests/notebooks/build.py
+
+docs: venv ## the page of commands, and the reference from docstrings into build/docs
+	$(BIN)/python -m tests.docs.build
 
 example: venv ## simulate data/example again, from its seed
 	$(BIN)/household-ml simulate --out data/example --accounts 30 --days 60 --seed 7

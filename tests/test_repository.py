@@ -15,6 +15,8 @@ TOP = {
     ".ci",
     ".gitignore",
     "CHANGELOG.md",
+    "CITATION.cff",
+    "CONTRIBUTING.md",
     "LICENSE",
     "MANIFEST.in",
     "Makefile",
