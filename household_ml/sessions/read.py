@@ -22,6 +22,7 @@ from household_ml.errors import (
     SchemaError,
 )
 from household_ml.sessions.adapters import File, choose
+from household_ml.sessions.advice import find_doubts, name_no_zone, remedy_for
 from household_ml.sessions.columns import type_problem
 from household_ml.sessions.reading import SessionsWarning
 from household_ml.sessions.stored import find_files
@@ -78,7 +79,8 @@ def read_sessions(
     Warns
     -----
     SessionsWarning
-        When columns are ignored, or when a format lacks something that the sessions need.
+        When columns are ignored, when a format lacks something that the sessions need, or when
+        the sessions look wrong: one address for nearly all accounts, local times taken for UTC.
 
     Examples
     --------
@@ -110,10 +112,16 @@ def read_sessions(
             Problem(
                 "sessions must have at least one row that can be used",
                 str(reading),
-                "Look at the rejected rows (rejected= or --rejected).",
+                remedy_for(reading.rejected_by_reason),
             )
         )
-    return replace(sessions, reading=reading)
+    zoneless = form.name == "sessions" and name_no_zone(
+        raw.columns["started_at"] for raw in adapted.raws if "started_at" in raw.columns
+    )
+    doubts = find_doubts(sessions, zoneless=zoneless)
+    for told in doubts:
+        warnings.warn(told, SessionsWarning, stacklevel=2)
+    return replace(sessions, reading=replace(reading, notes=(*reading.notes, *doubts)))
 
 
 def _files(source: Any) -> list[File]:

@@ -141,7 +141,7 @@ def test_all_missing_columns_are_told_with_what_was_probably_meant() -> None:
         "DataFrame must have the column 'account_id', got accountId, duration_s, ip, start_time. "
         "Did you mean 'accountId'? Rename it to 'account_id'.",
         "DataFrame must have the column 'device_id', got accountId, duration_s, ip, start_time. "
-        "Add it.",
+        "Add it: a stable id of each device within its account.",
         "DataFrame must have the column 'started_at', got accountId, duration_s, ip, start_time. "
         "Did you mean 'start_time'? Rename it to 'started_at'.",
     ]

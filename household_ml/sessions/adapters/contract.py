@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from household_ml.errors import Problem, SchemaError
 from household_ml.schema import SESSIONS
@@ -48,6 +49,15 @@ def near_name(wanted: str, names: Iterable[str]) -> str | None:
     return plain[close[0]] if close else None
 
 
+#: What to do about a needed column that no other one can be meant to be.
+_ADD: Final = {
+    "account_id": "Add it; where each file is one account, the name of the file may be its value.",
+    "device_id": "Add it: a stable id of each device within its account.",
+    "started_at": "Add it: the start of playback, in UTC or with its zone.",
+    "ip": "Add it: the public address that the session came from.",
+}
+
+
 def _missing(file: File) -> list[Problem]:
     """A problem for each column that is needed and not there."""
     names = sorted(file.columns)
@@ -56,7 +66,7 @@ def _missing(file: File) -> list[Problem]:
         if wanted in file.columns:
             continue
         near = near_name(wanted, (name for name in names if name not in SESSIONS.names))
-        remedy = f"Did you mean '{near}'? Rename it to '{wanted}'." if near else "Add it."
+        remedy = f"Did you mean '{near}'? Rename it to '{wanted}'." if near else _ADD[wanted]
         found = ", ".join(names[:20]) + (", ..." if len(names) > 20 else "")
         problems.append(Problem(f"{file.name} must have the column '{wanted}'", found, remedy))
     return problems
