@@ -11,7 +11,7 @@ from household_ml.simulation.third_hand.homes import Builder
 from household_ml.simulation.third_hand.ledger import AGES, Account, Person
 from household_ml.simulation.third_hand.markets import MARKETS
 
-__all__ = ["Household", "found_household"]
+__all__ = ["APPETITE", "Household", "found_household", "new_person"]
 
 #: Who lives together, by kind of household; a number of people chosen where it is a tuple.
 _TOGETHER: Final[dict[str, tuple[tuple[str, tuple[int, ...]], ...]]] = {
