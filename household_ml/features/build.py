@@ -32,6 +32,7 @@ __all__ = [
     "build_account_features",
     "build_features",
     "infer_places",
+    "place_account_sessions",
 ]
 
 _DAY_US = 86_400_000_000
@@ -200,6 +201,29 @@ def build_account_features(
         last_home_at,
     )
     return values, place, last_home_at
+
+
+def place_account_sessions(enriched: AccountNetworks, *, as_of: int) -> npt.NDArray[np.int32]:
+    """Infer at which place each session of one account was, as :func:`assign_places` does.
+
+    Parameters
+    ----------
+    enriched, as_of
+        As in :func:`build_account_features`.
+
+    Returns
+    -------
+    ndarray of int32, shape (n,)
+        0 = home, then by claim; -1 = none.
+    """
+    cut = enriched.sessions
+    place = np.empty(len(cut.device), np.int32)
+    evidence = np.empty((len(place), 10 + len(TERMS)))
+    start = np.empty(2, np.int64)
+    place_sessions(
+        _columns(enriched), cut.account_rows, cut.account_devices, as_of, place, evidence, start
+    )
+    return place
 
 
 def _threads() -> int:

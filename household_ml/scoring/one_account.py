@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from household_ml.networks import NetworkStatistics
     from household_ml.sessions.one_account import AccountSessions
 
-__all__ = ["AccountAnswer", "DeviceAnswer", "answer_account"]
+__all__ = ["AccountAnswer", "DeviceAnswer", "answer_account", "in_window"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WINDOW_US: Final = FeatureConfig().window_days * 86_400_000_000
@@ -126,9 +126,7 @@ def answer_account(
         No session lies in the window before ``as_of``.
     """
     moment = int(sessions.started_at[-1]) if as_of is None else as_of
-    known = sessions.between(moment - _WINDOW_US, moment)
-    if not known.device_id:
-        raise no_session_in_window(moment)
+    known = in_window(sessions, moment)
     enriched = enrich_account(known, statistics=statistics)
     values, place, last_home_at = build_account_features(enriched, as_of=moment)
     asked = ask(model, values[:, columns])
@@ -168,6 +166,27 @@ def answer_account(
         known.rows_in,
         known.rejected,
     )
+
+
+def in_window(sessions: AccountSessions, moment: int) -> AccountSessions:
+    """Sessions that count at a moment, see :func:`~household_ml.scoring.window.known_at`.
+
+    Parameters
+    ----------
+    sessions : AccountSessions
+        Sessions.
+    moment : int
+        Microseconds since the epoch, UTC.
+
+    Raises
+    ------
+    NoSessionsError
+        None is left.
+    """
+    known = sessions.between(moment - _WINDOW_US, moment)
+    if not known.device_id:
+        raise no_session_in_window(moment)
+    return known
 
 
 def _moment(microseconds: int) -> datetime:

@@ -13,13 +13,16 @@ import pyarrow as pa
 
 from household_ml.errors import ParameterError, Problem
 from household_ml.features import COLUMN_NAMES, NEVER, build_features
+from household_ml.features.build import place_account_sessions
 from household_ml.modeling.model import HouseholdModel
 from household_ml.networks import NetworkStatistics, enrich
+from household_ml.networks.one_account import enrich_account
 from household_ml.schema import SCORES
 from household_ml.scoring.answers import AnswerInputs, Scored, answer
+from household_ml.scoring.counterfactuals import Counterfactual, find_counterfactuals
 from household_ml.scoring.evidence import measure_evidence
 from household_ml.scoring.hysteresis import NO_TIME, STANDING, Standing
-from household_ml.scoring.one_account import AccountAnswer, answer_account
+from household_ml.scoring.one_account import AccountAnswer, answer_account, in_window
 from household_ml.scoring.previous import PreviousScores, read_previous
 from household_ml.scoring.slots import read_slots
 from household_ml.scoring.sources import model_folder
@@ -27,7 +30,7 @@ from household_ml.scoring.use import days_of_use
 from household_ml.scoring.verdicts import verdict_names
 from household_ml.scoring.window import known_at
 from household_ml.sessions import Sessions, parse_time, read_sessions
-from household_ml.sessions.one_account import read_account
+from household_ml.sessions.one_account import AccountSessions, read_account
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -304,14 +307,7 @@ class HouseholdScorer:
         >>> [(device.device_id, device.verdict) for device in answer.devices]
         [('phone', 'household'), ('tv', 'household')]
         """
-        if extra_members < 0:
-            raise ParameterError(
-                Problem(
-                    "extra_members must be an integer of at least 0",
-                    str(extra_members),
-                    "Give the number of paid slots.",
-                )
-            )
+        _check_slots(extra_members)
         return answer_account(
             self.model,
             self._columns,
@@ -319,6 +315,57 @@ class HouseholdScorer:
             statistics=self.snapshot if networks is None else networks,
             extra_members=extra_members,
             as_of=None if as_of is None else read_moment(as_of),
+        )
+
+    def counterfactuals(
+        self,
+        sessions: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | AccountSessions,
+        *,
+        account_id: str = "account",
+        extra_members: int = 0,
+        networks: NetworkStatistics | None = None,
+        as_of: str | datetime | int | None = None,
+    ) -> tuple[Counterfactual, ...]:
+        """Find what would change the answers for the devices of one account.
+
+        Parameters
+        ----------
+        sessions, account_id, extra_members, networks, as_of
+            As in :meth:`score_account`; or sessions that were read already.
+
+        Returns
+        -------
+        tuple of Counterfactual
+            Each is true when it is scored again, see
+            :mod:`~household_ml.scoring.counterfactuals`; verdicts are those of the thresholds
+            alone, without the scores before.
+
+        Raises
+        ------
+        InputError
+            As in :meth:`score_account`.
+        """
+        _check_slots(extra_members)
+        if not isinstance(sessions, AccountSessions):
+            sessions = read_account(sessions, account_id=account_id)
+        statistics = self.snapshot if networks is None else networks
+        moment = int(sessions.started_at[-1]) if as_of is None else read_moment(as_of)
+
+        def score(history: AccountSessions, slots: int) -> AccountAnswer:
+            return answer_account(
+                self.model,
+                self._columns,
+                history,
+                statistics=statistics,
+                extra_members=slots,
+                as_of=moment,
+            )
+
+        answer = score(sessions, extra_members)
+        known = in_window(sessions, moment)
+        places = place_account_sessions(enrich_account(known, statistics=statistics), as_of=moment)
+        return find_counterfactuals(
+            known, places == 0, answer, score, moment=moment, extra_members=extra_members
         )
 
     def statistics_for(
@@ -349,6 +396,17 @@ class HouseholdScorer:
 
     def __repr__(self) -> str:
         return f"HouseholdScorer({self.model_label!r})"
+
+
+def _check_slots(extra_members: int) -> None:
+    if extra_members < 0:
+        raise ParameterError(
+            Problem(
+                "extra_members must be an integer of at least 0",
+                str(extra_members),
+                "Give the number of paid slots.",
+            )
+        )
 
 
 def _carried(standing: Standing | None) -> list[pa.Array]:
