@@ -7,11 +7,14 @@ import click
 from household_ml.cli.options import (
     Command,
     as_of_option,
+    check_rejected_folder,
     networks_option,
     out_option,
     read_input,
     session_options,
+    tell_reading,
 )
+from household_ml.errors import FormatError
 
 __all__ = ["features", "networks", "places"]
 
@@ -56,20 +59,26 @@ def features(
     networks: str | None,
 ) -> None:
     """Write the feature table: one row per device, one column per feature."""
-    import pyarrow as pa
-
-    from household_ml.features import build_features
+    from household_ml.features import FEATURE_NAMES
     from household_ml.networks import NetworkStatistics
     from household_ml.scoring.scorer import read_moment
-    from household_ml.serving.batch import check_output, write_table
+    from household_ml.serving.batch import check_output
+    from household_ml.serving.feature_files import write_features
 
     target = check_output(out)
-    moment = None if as_of is None else read_moment(as_of)
-    statistics = None if networks is None else NetworkStatistics.load(networks)
-    taken = read_input(sessions, format_, rejected)
-    built = build_features(taken, statistics=statistics, as_of=moment)
-    write_table(pa.Table.from_pandas(built.to_frame(), preserve_index=False), target)
-    click.echo(f"{len(built):,} devices x {len(built.names)} features in {target}")
+    check_rejected_folder(rejected)
+    found = write_features(
+        sessions,
+        target,
+        networks=None if networks is None else NetworkStatistics.load(networks),
+        as_of=None if as_of is None else read_moment(as_of),
+        format=format_,
+        rejected=rejected,
+        tell=lambda reading: tell_reading(reading, rejected),
+    )
+    click.echo(f"{found.devices:,} devices x {len(FEATURE_NAMES)} features in {target}")
+    if found.damaged:
+        raise FormatError(found.damaged)
 
 
 @click.command(

@@ -7,27 +7,24 @@ chunks of whole accounts; a large one part by part, in bounded memory, see
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from household_ml import __version__
-from household_ml.config import environment
-from household_ml.errors import FormatError, ParameterError, Problem
+from household_ml.errors import Problem
 from household_ml.networks import NetworkStatistics
-from household_ml.resources import resource
 from household_ml.schema import VERDICTS
 from household_ml.scoring.previous import PreviousScores, read_previous
 from household_ml.scoring.scorer import HouseholdScorer, read_moment, score_schema
 from household_ml.scoring.slots import read_accounts
 from household_ml.scoring.window import known_at
-from household_ml.serving.journal import digest_of_table, fingerprint
+from household_ml.serving.inputs import batch_sessions, batch_threads, open_input, surroundings
+from household_ml.serving.journal import digest_of_table
 from household_ml.serving.outputs import (
     check_output,
     partial_path,
@@ -36,9 +33,9 @@ from household_ml.serving.outputs import (
     writing,
 )
 from household_ml.serving.progress import Progress
-from household_ml.serving.streamed import Answering, in_parallel, stream
-from household_ml.sessions import Reading, Sessions, read_sessions
-from household_ml.sessions.pieced import PiecedInput, open_pieces
+from household_ml.serving.stages import Answering, in_parallel
+from household_ml.serving.streamed import stream
+from household_ml.sessions import Reading, Sessions
 from household_ml.sessions.read import check_rejected
 from household_ml.sessions.reading import RowCounts
 
@@ -55,9 +52,6 @@ __all__ = [
     "score_files",
     "write_table",
 ]
-
-#: Sessions of a chunk, in whole accounts, and of an input that is small.
-CHUNK_SESSIONS: Final = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +143,7 @@ def score_files(
     given = None if accounts is None else read_accounts(accounts)
     before = None if previous is None else read_previous(previous)
     tally = _Tally()
-    opened = _open(sessions, format, rejected, size)
+    opened = open_input(sessions, format, rejected, size)
     if isinstance(opened, Sessions):
         if tell is not None:
             tell(opened.reading)
@@ -169,7 +163,7 @@ def score_files(
         score_schema(standing=before is not None),
         answer,
         {
-            **_surroundings(networks),
+            **surroundings(networks),
             "model": [scorer.model_label, scorer.model.digest],
             "snapshot": None if scorer.snapshot is None else scorer.snapshot.digest,
             "accounts": digest_of_table(given),
@@ -199,70 +193,6 @@ def score_files(
         found.reading,
         found.damaged,
     )
-
-
-def _open(
-    source: Sessions | pa.Table | pd.DataFrame | str | Path,
-    form: str | None,
-    rejected: str | Path | None,
-    size: int,
-) -> Sessions | PiecedInput:
-    """A small input as its sessions; a large one, or one with a damaged file, in pieces."""
-    if isinstance(source, Sessions):
-        return source
-    pieced = open_pieces(source, format=form) if isinstance(source, str | Path) else None
-    if pieced is not None and (pieced.rows > size or pieced.damaged):
-        return pieced
-    try:
-        return read_sessions(source, format=form, rejected=rejected)
-    except FormatError:
-        if pieced is None or len(pieced.files) == 1:
-            raise
-        return pieced
-
-
-def batch_sessions() -> int:
-    """Sessions of a part of a batch, as the environment says.
-
-    Raises
-    ------
-    ParameterError
-        It says no whole number of at least 1.
-    """
-    return _whole("HOUSEHOLD_ML_BATCH_SESSIONS", CHUNK_SESSIONS)
-
-
-def batch_threads() -> int:
-    """Parts of a batch that are done side by side, as the environment says.
-
-    Raises
-    ------
-    ParameterError
-        It says no whole number of at least 1.
-    """
-    usable = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    return _whole("HOUSEHOLD_ML_THREADS", usable)
-
-
-def _whole(name: str, otherwise: int) -> int:
-    given = environment(name) or str(otherwise)
-    if not given.isdecimal() or int(given) < 1:
-        raise ParameterError(
-            Problem(f"{name} must be a whole number of at least 1", repr(given), "Set it so.")
-        )
-    return int(given)
-
-
-def _surroundings(networks: NetworkStatistics | None) -> dict[str, Any]:
-    """What decides an answer besides the input and the model."""
-    table = environment("HOUSEHOLD_ML_NETWORK_TABLE")
-    return {
-        "version": __version__,
-        "networks": None if networks is None else networks.digest,
-        "table": fingerprint(Path(table) if table else resource("data/networks/iptoasn.npz")),
-    }
 
 
 class _Tally:

@@ -1,8 +1,11 @@
-"""Scoring inside Spark: whole accounts per partition, through Arrow, into the same scorer.
+"""Scoring inside Spark: parts of whole accounts, through Arrow, into the same scorer.
 
-Three passes, each over whole accounts: the last session (only when ``as_of`` is left out), network
-statistics (only when none are given) and the scores. Sessions stay on the executors; what reaches
-the driver are the statistics, which are then sent to every executor, and counts.
+Accounts are spread over parts by a hash of their id, so that those of one operator, or of one
+stretch of ids, never come together; a part holds about `PART_SESSIONS` sessions, more only where
+one account alone has more. Three passes: a census (rows, last session), network statistics, and the
+scores. For the statistics each part says what its accounts did on each network, Spark adds that up,
+and each part gets the sums back for the networks it uses. So nothing of size reaches the driver or
+is sent to every executor: sessions, statistics and scores stay where Spark puts them.
 """
 
 from __future__ import annotations
@@ -15,15 +18,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from household_ml.config import FeatureConfig
 from household_ml.errors import MissingDependencyError, NoSessionsError, ParameterError, Problem
-from household_ml.networks import NetworkStatistics, enrich
-from household_ml.networks.counting import COUNTED
+from household_ml.networks import NetworkStatistics
+from household_ml.networks.counting import COUNTED, count_entries
+from household_ml.networks.enrich import find_systems
 from household_ml.networks.ladder import AS_LEVEL, LEVELS, prefix_keys
+from household_ml.networks.statistics import counted_columns
 from household_ml.schema import SESSIONS
 from household_ml.scoring.hysteresis import STANDING
 from household_ml.scoring.previous import PreviousScores, read_previous
@@ -39,20 +45,30 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["local_session", "read_source", "score", "score_into"]
+__all__ = ["PART_SESSIONS", "local_session", "read_source", "score", "score_into"]
 
 Batches = Iterator[pa.RecordBatch]
+
+#: Column with the part of a row.
+_PART: Final = "part_of_accounts"
 
 _SCORES: Final = (
     "account_id string, device_id string, as_of timestamp, household_probability double, "
     "verdict string, last_home_at timestamp, place int, reasons array<string>, model string"
 )
 _STANDING: Final = "".join(f", {column.name} timestamp" for column in STANDING)
-_COUNTS: Final = "level int, key long, asn long, " + ", ".join(f"{name} long" for name in COUNTED)
-_CENSUS: Final = "last long, rows long, rejected long"
+_COUNTED: Final = ", ".join(f"{name} long" for name in COUNTED)
+_COUNTS: Final = f"part int, level int, key long, asn long, {_COUNTED}"
+_CENSUS: Final = "last long, rows long, rejected long, known long"
 
-#: Level under which pairs of a network of level 0 and its AS are counted.
+#: Level under which pairs of a network of level 0 and its AS are counted, and totals.
 _PAIR_LEVEL: Final = LEVELS
+_TOTAL_LEVEL: Final = LEVELS + 1
+
+#: Sessions of a part, about.
+PART_SESSIONS: Final = 250_000
+
+_DAY_US: Final = 86_400_000_000
 
 
 def score(
@@ -86,53 +102,74 @@ def score(
     pyspark.sql.DataFrame
         The scores table, equal to the local engine's.
 
+    Notes
+    -----
+    Counts of networks are kept on the executors' disks until the Spark session ends;
+    :func:`score_into` gives them back.
+
     Raises
     ------
     InputError
         The sessions, accounts, networks or ``as_of`` cannot be used.
     """
+    return _score(df, model, accounts, networks, as_of, previous)[0]
+
+
+def _score(
+    df: DataFrame,
+    model: str | Path | None,
+    accounts: pd.DataFrame | pa.Table | str | Path | None,
+    networks: NetworkStatistics | str | Path | None,
+    as_of: str | datetime | int | None,
+    previous: PreviousScores | pd.DataFrame | pa.Table | str | Path | None,
+) -> tuple[DataFrame, DataFrame | None]:
+    """The scores, and the counts that are kept on the executors' disks for them, if any."""
+    from pyspark.sql import functions as f
+
     session = df.sparkSession
-    columns = [name for name in SESSIONS.names if name in df.columns]
-    by_account = df.select(*columns)
-    if "account_id" in columns:
-        by_account = by_account.repartition("account_id").sortWithinPartitions("account_id")
-    last = _census(by_account)
-    moment = last if as_of is None else read_moment(as_of)
+    rows = df.select(*(name for name in SESSIONS.names if name in df.columns))
+    census = _take_census(rows, None if as_of is None else read_moment(as_of))
+    moment = census.moment
+    parts = -(-census.rows // PART_SESSIONS)
+    spread = f.pmod(f.xxhash64(f.col("account_id")), f.lit(parts)).cast("int")
+    by_part = rows.withColumn(_PART, spread)
     if isinstance(networks, str | Path):
         networks = NetworkStatistics.load(networks)
-    statistics = networks if networks is not None else _count(by_account, moment)
     with model_folder(model) as folder:
         files = _files(folder)
-        snapshot = HouseholdScorer.load(folder).snapshot
-    if networks is None and statistics.accounts == 1 and snapshot is not None:
-        statistics = snapshot
     shared = session.sparkContext.broadcast(
         (
             files,
-            _saved(statistics),
+            None if networks is None else _saved(networks),
             None if accounts is None else read_accounts(accounts),
             None if previous is None else read_previous(previous),
         )
     )
     schema = _spark_schema(standing=previous is not None)
 
-    def answer(batches: Batches) -> Batches:
+    def answer(table: pa.Table, statistics: NetworkStatistics | None) -> pa.Table:
         files, snapshot, slots, before = shared.value
-        for sessions in _sessions(batches):
-            own = _known(sessions, moment)
-            if own is None:
-                continue
-            scorer = _scorer(files)
-            table = scorer.score_table(
-                own,
-                accounts=slots,
-                networks=_statistics(snapshot),
-                as_of=moment,
-                previous=before,
-            )
-            yield from table.cast(schema).to_batches()
+        own = _known(_read(table.drop_columns([_PART])), moment)
+        if own is None:
+            return schema.empty_table()
+        scorer = _scorer(files)
+        if statistics is None:
+            statistics = _statistics(snapshot)
+        elif statistics.accounts == 1 and scorer.snapshot is not None:
+            statistics = scorer.snapshot
+        scores = scorer.score_table(
+            own, accounts=slots, networks=statistics, as_of=moment, previous=before
+        )
+        return scores.cast(schema)
 
-    return by_account.mapInArrow(answer, _SCORES + ("" if previous is None else _STANDING))
+    told = _SCORES + ("" if previous is None else _STANDING)
+    if networks is not None:
+        grouped = by_part.groupBy(_PART)
+        return grouped.applyInArrow(lambda table: answer(table, None), told), None
+    counts = _count(by_part, moment)
+    pairs = by_part.groupBy(_PART).cogroup(_added(counts).groupBy(_PART))
+    found = pairs.applyInArrow(lambda table, sums: answer(table, _gathered(sums)), told)
+    return found, counts
 
 
 def score_into(
@@ -161,10 +198,10 @@ def score_into(
                 "Give a new name, or use the local engine for one file.",
             )
         )
-    scores = score(
-        df, model=model, accounts=accounts, networks=networks, as_of=as_of, previous=previous
-    )
+    scores, counts = _score(df, model, accounts, networks, as_of, previous)
     scores.write.mode("overwrite").parquet(str(target))
+    if counts is not None:
+        counts.unpersist()
     return int(df.sparkSession.read.parquet(str(target)).count())
 
 
@@ -249,32 +286,57 @@ def read_source(session: SparkSession, path: str) -> DataFrame:
         ) from error
 
 
-def _census(by_account: DataFrame) -> int:
-    """Last session in microseconds since the epoch; warns of rows that cannot be used."""
+class _Census(NamedTuple):
+    """What is to be known of all sessions before they are scored."""
+
+    rows: int
+    moment: int
+
+
+def _take_census(rows: DataFrame, as_of: int | None) -> _Census:
+    """Count the rows as they lie, without moving them; warns of rows that cannot be used."""
+    first = None if as_of is None else as_of - FeatureConfig().window_days * _DAY_US
 
     def count(batches: Batches) -> Batches:
-        for sessions in _sessions(batches):
-            reading = sessions.reading
-            row = {
-                "last": [sessions.last_started_at()],
-                "rows": [reading.rows_in],
-                "rejected": [reading.rejected.num_rows],
-            }
-            yield from pa.table(row).to_batches()
+        for table in _in_tables(batches):
+            sessions = _read(table)
+            if sessions is None:
+                found = {"last": [None], "rows": [len(table)], "rejected": [len(table)]}
+                known = 0
+            else:
+                at = sessions.started_at
+                known = len(at)
+                if as_of is not None:
+                    known = int(np.count_nonzero((at <= as_of) & (at >= first)))
+                refused = sessions.reading.rejected_by_reason
+                # Which rows repeat others is known only where an account is whole.
+                lost = sum(refused.values()) - refused.get("duplicate", 0)
+                found = {"last": [int(at.max())], "rows": [len(table)], "rejected": [lost]}
+            kinds = dict.fromkeys(found, pa.int64())
+            row = pa.table(
+                {**found, "known": [known]}, schema=pa.schema({**kinds, "known": "int64"})
+            )
+            yield from row.to_batches()
 
-    found = by_account.mapInArrow(count, _CENSUS).toArrow()
-    if found.num_rows == 0:
+    from pyspark.sql import functions as f
+
+    counted = rows.mapInArrow(count, _CENSUS)
+    (found,) = counted.agg(
+        f.max("last"), f.sum("rows"), f.sum("rejected"), f.sum("known")
+    ).collect()
+    last, total, rejected, known = found
+    if last is None:
         raise _nothing("the sessions must have a row that can be used")
-    rejected = int(np.sum(found["rejected"].to_numpy()))
     if rejected:
-        rows = int(np.sum(found["rows"].to_numpy()))
         warnings.warn(
-            f"{rejected:,} of {rows:,} rows were rejected; the local engine writes them out with "
+            f"{rejected:,} of {total:,} rows were rejected; the local engine writes them out with "
             "their reasons.",
             SessionsWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return int(np.max(found["last"].to_numpy()))
+    if not known:
+        raise _nothing("the sessions must have one in the window before as_of")
+    return _Census(int(total), int(last) if as_of is None else as_of)
 
 
 def _nothing(must: str) -> NoSessionsError:
@@ -283,103 +345,131 @@ def _nothing(must: str) -> NoSessionsError:
     )
 
 
-def _count(by_account: DataFrame, moment: int) -> NetworkStatistics:
-    """Network statistics: counted by partition, added up by Spark.
+def _count(by_part: DataFrame, moment: int) -> DataFrame:
+    """What the accounts of each part did on each network, kept on the executors' disks."""
+    from pyspark import StorageLevel
 
-    Accounts are whole within a partition, so that accounts, devices and tenure are sums.
+    def count(key: tuple[pa.Scalar, ...], table: pa.Table) -> pa.Table:
+        own = _known(_read(table.drop_columns([_PART])), moment)
+        return _counts(own, key[0].as_py())
+
+    counted = by_part.groupBy(_PART).applyInArrow(count, _COUNTS)
+    return counted.persist(StorageLevel.DISK_ONLY)
+
+
+def _added(counts: DataFrame) -> DataFrame:
+    """For each part, the networks that it uses with what all parts say of them.
+
+    Accounts are whole within a part, so that accounts, devices and tenure are sums.
     """
     from pyspark.sql import functions as f
-
-    def count(batches: Batches) -> Batches:
-        for sessions in _sessions(batches):
-            own = _known(sessions, moment)
-            if own is not None:
-                yield from _counts(own).to_batches()
 
     least, greatest = ("first_seen",), ("last_seen",)
     added = [f.sum(name).alias(name) for name in COUNTED if name not in (*least, *greatest)]
     added += [f.min(name).alias(name) for name in least]
     added += [f.max(name).alias(name) for name in greatest]
-    rows = by_account.mapInArrow(count, _COUNTS).groupBy("level", "key", "asn").agg(*added)
-    found = rows.toArrow()
-    if found.num_rows == 0:
-        raise _nothing("the sessions must have one in the window before as_of")
-    return _gathered(found)
-
-
-def _counts(sessions: Sessions) -> pa.Table:
-    """Networks of one partition, the pairs of network and AS, and the totals, as rows."""
-    enriched = enrich(sessions)
-    statistics = enriched.statistics
-    lowest = prefix_keys(sessions.ip_hi, sessions.ip_lo, 0)
-    known = enriched.asn > 0
-    systems = enriched.asn[known].astype(np.uint64)
-    pairs = np.unique(np.column_stack([lowest[known], systems]), axis=0)
-    total = [statistics.accounts, 0, statistics.sessions, 0, 0, 0, 0, 0]
-    level = np.repeat(np.arange(LEVELS), np.diff(statistics.starts))
-    counts = np.concatenate(
-        [statistics.counts, np.zeros((len(pairs), len(COUNTED)), np.int64), [total]]
+    sums = counts.groupBy("level", "key", "asn").agg(*added)
+    lines = sums.where("level = 0").select("key")
+    above = lines.mapInArrow(_networks_above, "level int, key long")
+    systems = sums.where(f"level = {_PAIR_LEVEL}").select(
+        f.lit(AS_LEVEL).alias("level"), f.col("asn").alias("key")
     )
+    networks = above.union(systems).groupBy("level", "key").agg(f.count("*").alias("networks"))
+    total = sums.where(f"level = {_TOTAL_LEVEL}").select(
+        f.col("accounts").alias("all_accounts"), f.col("sessions").alias("all_sessions")
+    )
+    used = counts.where(f"level < {LEVELS}").select(f.col("part").alias(_PART), "level", "key")
+    known = used.join(sums.drop("asn"), ["level", "key"]).join(networks, ["level", "key"], "left")
+    return known.crossJoin(f.broadcast(total))
+
+
+def _networks_above(batches: Batches) -> Batches:
+    """The networks of levels 1 and 2 in which networks of level 0 lie, one by one."""
+    for batch in batches:
+        key = batch.column(0).to_numpy().view(np.uint64)
+        v4 = (key >> np.uint64(32)) == np.uint64(0xFFFF)
+        zero = np.uint64(0)
+        for level in range(1, AS_LEVEL):
+            above = prefix_keys(np.where(v4, zero, key), np.where(v4, key, zero), level)
+            columns = [
+                pa.array(np.full(key.size, level, np.int32)),
+                pa.array(above.view(np.int64)),
+            ]
+            yield pa.record_batch(columns, names=["level", "key"])
+
+
+def _counts(sessions: Sessions | None, part: int) -> pa.Table:
+    """Networks of one part, the pairs of network and AS, and the totals, as rows."""
+    schema = pa.schema(
+        {"part": "int32", "level": "int32", "key": "int64", "asn": "int64"}
+        | dict.fromkeys(COUNTED, "int64")
+    )
+    if sessions is None:
+        return schema.empty_table()
+    entries = count_entries(*counted_columns(sessions, find_systems(sessions)))
+    pairs = entries.pair_key.size
+    total = [sessions.n_accounts, 0, len(sessions), 0, 0, 0, 0, 0]
+    level = np.repeat(np.arange(LEVELS), [keys.size for keys in entries.keys])
+    counts = np.concatenate([*entries.counts, np.zeros((pairs, len(COUNTED)), np.int64), [total]])
+    none = np.zeros(level.size, np.int64)
+    columns = [
+        np.full(len(counts), part),
+        np.concatenate([level, np.full(pairs, _PAIR_LEVEL), [_TOTAL_LEVEL]]),
+        np.concatenate([*entries.keys, entries.pair_key, np.zeros(1, np.uint64)]).view(np.int64),
+        np.concatenate([none, entries.pair_asn.astype(np.int64), [0]]),
+        *counts.T,
+    ]
     return pa.table(
-        {
-            "level": np.concatenate(
-                [level, np.full(len(pairs), _PAIR_LEVEL), [_PAIR_LEVEL + 1]]
-            ).astype(np.int32),
-            "key": np.concatenate([statistics.key, pairs[:, 0], np.zeros(1, np.uint64)]).view(
-                np.int64
-            ),
-            "asn": np.concatenate(
-                [np.zeros(statistics.key.size, np.int64), pairs[:, 1].astype(np.int64), [0]]
-            ).astype(np.int64),
-            **{name: counts[:, column] for column, name in enumerate(COUNTED)},
-        }
+        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)],
+        schema=schema,
     )
 
 
 def _gathered(rows: pa.Table) -> NetworkStatistics:
+    """Statistics of the networks that one part uses."""
+    if rows.num_rows == 0:
+        return NetworkStatistics.empty()
     level = rows["level"].to_numpy()
-    key = rows["key"].to_numpy().astype(np.int64).view(np.uint64)
-    asn = rows["asn"].to_numpy()
+    key = rows["key"].to_numpy().view(np.uint64)
     order = np.lexsort((key, level))
-    order = order[level[order] < LEVELS]
-    starts = np.searchsorted(level[order], np.arange(LEVELS + 1))
-    keys = key[order]
     counts = np.column_stack([rows[name].to_numpy() for name in COUNTED]).astype(np.int64)
-    networks = np.ones(keys.size, np.int64)
-    lowest = keys[: starts[1]]
-    for upper in range(1, AS_LEVEL):
-        part = slice(starts[upper], starts[upper + 1])
-        parent = np.searchsorted(keys[part], lowest, side="right") - 1
-        networks[part] = np.bincount(parent, minlength=part.stop - part.start)
-    systems = slice(starts[AS_LEVEL], starts[AS_LEVEL + 1])
-    of_pair = np.searchsorted(keys[systems], asn[level == _PAIR_LEVEL].astype(np.uint64))
-    networks[systems] = np.bincount(of_pair, minlength=systems.stop - systems.start)
-    total = counts[level == _PAIR_LEVEL + 1][0]
+    networks = rows["networks"].fill_null(1).to_numpy().astype(np.int64)
     return NetworkStatistics(
-        starts=starts.astype(np.int64),
-        key=keys,
-        networks=networks,
+        starts=np.searchsorted(level[order], np.arange(LEVELS + 1)).astype(np.int64),
+        key=key[order],
+        networks=networks[order],
         counts=counts[order],
-        sessions=int(total[COUNTED.index("sessions")]),
-        accounts=int(total[COUNTED.index("accounts")]),
+        sessions=rows["all_sessions"][0].as_py(),
+        accounts=rows["all_accounts"][0].as_py(),
     )
 
 
-def _sessions(batches: Batches) -> Iterator[Sessions]:
-    """The sessions of one partition; nothing when no row can be used."""
-    parts = [batch for batch in batches if batch.num_rows]
-    if not parts:
-        return
+def _in_tables(batches: Batches) -> Iterator[pa.Table]:
+    """Batches of a partition together, as many as a part has rows, so that few are held."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        if batch.num_rows:
+            waiting.append(batch)
+        if sum(each.num_rows for each in waiting) >= PART_SESSIONS:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _read(table: pa.Table) -> Sessions | None:
+    """The sessions of a table; None when no row can be used."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SessionsWarning)
         try:
-            sessions = read_sessions(pa.Table.from_batches(parts))
+            return read_sessions(table)
         except NoSessionsError:
-            return
-    yield sessions
+            return None
 
 
-def _known(sessions: Sessions, moment: int) -> Sessions | None:
+def _known(sessions: Sessions | None, moment: int) -> Sessions | None:
+    if sessions is None:
+        return None
     try:
         return known_at(sessions, moment)
     except NoSessionsError:

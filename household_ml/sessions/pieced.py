@@ -113,7 +113,7 @@ def open_pieces(
             damaged.append(error)
     if not opened:
         raise _all(damaged)
-    return PiecedInput(tuple(opened), tuple(damaged), (*chosen.warnings, *chosen.notes))
+    return PiecedInput(tuple(opened), tuple(damaged), chosen.warnings)
 
 
 def _all(errors: Sequence[FormatError]) -> FormatError:

@@ -1,9 +1,8 @@
-"""Runs of one batch in processes of their own, which are killed or starved; a script.
+"""Runs of one batch in processes of their own, which are killed or run out of disk; a script.
 
 Imports and compiled code are loaded once, before a process is forked for each run. A run is told as
-``whole``, ``kill GLOB`` (SIGKILL when the work folder has such a file), ``file BYTES`` (no file may
-grow beyond) or ``memory BYTES`` (so much more address space, no more). What came of each is printed
-as a line of JSON.
+``whole``, ``kill GLOB`` (SIGKILL when the work folder has such a file) or ``file BYTES`` (no file
+may grow beyond, as on a disk that is full). What came of each is printed as a line of JSON.
 """
 
 from __future__ import annotations
@@ -55,9 +54,6 @@ def _child(batch: Any, run: str, report: int) -> None:
     kind, _, given = run.partition(" ")
     if kind == "file":
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(given), int(given)))
-    elif kind == "memory":
-        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + int(given), used + int(given)))
     told = ""
     try:
         batch()

@@ -26,16 +26,17 @@ _DAY_US = 86_400_000_000
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::ResourceWarning")
 
 
-def test_counts_of_parts_add_up_to_the_counts_of_the_whole(sessions: pa.Table) -> None:
+def test_counts_of_a_part_are_those_of_its_sessions(sessions: pa.Table) -> None:
     whole = read_sessions(sessions)
-    half = np.arange(whole.n_accounts) % 2 == 0
-    parts = [spark._counts(whole.take_accounts(part)) for part in (half, ~half)]
-    added = dict.fromkeys(COUNTED, "sum") | {"first_seen": "min", "last_seen": "max"}
-    together = (
-        pa.concat_tables(parts).group_by(["level", "key", "asn"]).aggregate(list(added.items()))
-    )
-    named = together.rename_columns(["level", "key", "asn", *added])
-    assert spark._gathered(named).digest == enrich(whole).statistics.digest
+    statistics = enrich(whole).statistics
+    counts = spark._counts(whole, 3)
+    assert set(counts["part"].to_pylist()) == {3}
+    level = counts["level"].to_numpy()
+    assert np.array_equal(counts["key"].to_numpy()[level < 4].view(np.uint64), statistics.key)
+    for column, name in enumerate(COUNTED):
+        assert np.array_equal(counts[name].to_numpy()[level < 4], statistics.counts[:, column])
+    assert counts["accounts"].to_pylist()[-1] == whole.n_accounts
+    assert spark._counts(None, 0).num_rows == 0
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +57,37 @@ def path(sessions: pa.Table, tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(target)
 
 
+@pytest.fixture
+def nothing_collected(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver may be told a row of totals, and nothing else."""
+    frame = type(session.range(1))
+    collect = frame.collect
+
+    def one_row(self: Any) -> Any:
+        rows = collect(self)
+        assert len(rows) <= 1
+        return rows
+
+    def refused(*given: Any) -> Any:
+        raise AssertionError("rows were brought to the driver")
+
+    monkeypatch.setattr(frame, "collect", one_row)
+    for name in ("toArrow", "toPandas", "toLocalIterator", "take", "tail"):
+        monkeypatch.setattr(frame, name, refused)
+
+
+@pytest.mark.usefixtures("nothing_collected")
+@pytest.mark.parametrize("part_sessions", [900, 250_000])
 def test_scores_equal_those_of_the_local_engine(
-    session: Any, path: str, scorer: HouseholdScorer, model_folder: Path, tmp_path: Path
+    session: Any,
+    path: str,
+    scorer: HouseholdScorer,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    part_sessions: int,
 ) -> None:
+    monkeypatch.setattr(spark, "PART_SESSIONS", part_sessions)
     accounts = pa.table(
         {"account_id": scorer.score_table(path)["account_id"].unique().slice(0, 20)}
     )
@@ -75,6 +104,40 @@ def test_scores_equal_those_of_the_local_engine(
     for name in ("as_of", "last_home_at"):
         as_numbers = [t[name].cast(pa.timestamp("us")).cast(pa.int64()) for t in (got, expected)]
         assert as_numbers[0].equals(as_numbers[1])
+    difference = pc.subtract(got["household_probability"], expected["household_probability"])
+    assert np.abs(difference.to_numpy()).max() <= 1e-9
+
+
+@pytest.mark.usefixtures("nothing_collected")
+def test_an_account_larger_than_a_part_and_one_operators_accounts_change_nothing(
+    session: Any,
+    sessions: pa.Table,
+    scorer: HouseholdScorer,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spark, "PART_SESSIONS", 300)
+    half = sessions.num_rows // 2
+    huge = pa.array(["huge"] * half, sessions.schema.field("account_id").type)
+    place = sessions.column_names.index("account_id")
+    skewed = pa.concat_tables(
+        [sessions.slice(0, half).set_column(place, "account_id", huge), sessions.slice(half)]
+    )
+    place = sessions.column_names.index("asn")
+    one = pa.array([3215] * len(skewed), skewed.schema.field("asn").type)
+    skewed = skewed.set_column(place, "asn", one)
+    pq.write_table(skewed, tmp_path / "in.parquet")
+    spark.score_into(
+        spark.read_source(session, str(tmp_path / "in.parquet")),
+        tmp_path / "scores",
+        model=model_folder,
+    )
+    got = pq.read_table(tmp_path / "scores").sort_by(
+        [("account_id", "ascending"), ("device_id", "ascending")]
+    )
+    expected = scorer.score_table(skewed)
+    assert got["verdict"].to_pylist() == expected["verdict"].to_pylist()
     difference = pc.subtract(got["household_probability"], expected["household_probability"])
     assert np.abs(difference.to_numpy()).max() <= 1e-9
 

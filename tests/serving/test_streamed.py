@@ -18,7 +18,7 @@ import pytest
 from household_ml.errors import FormatError, NoSessionsError, ParameterError, ResourcesError
 from household_ml.networks import enrich
 from household_ml.scoring import HouseholdScorer
-from household_ml.serving import streamed
+from household_ml.serving import stages
 from household_ml.serving.batch import partial_path, read_scores, score_files
 from household_ml.serving.journal import Journal, work_folder
 from household_ml.sessions import intake, pieces, read_sessions
@@ -54,7 +54,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "BATCH_ROWS", 256)
     monkeypatch.setattr(intake, "BATCH_ROWS", 256)
     monkeypatch.setattr(intake, "CHUNK_ROWS", 900)
-    monkeypatch.setattr("household_ml.serving.streamed.choose_ranges", several_ranges)
+    monkeypatch.setattr("household_ml.serving.stages.choose_ranges", several_ranges)
 
 
 def several_ranges(files: Any) -> Any:
@@ -205,8 +205,8 @@ def test_parts_that_are_finished_are_not_done_again(
                 raise BrokenOffError
         done[stage, number] += 1
 
-    take, arrange = intake.Intake.take, streamed._Batch._arrange
-    add, answer = streamed.add_range, streamed._save
+    take, arrange = intake.Intake.take, stages.Batch._arrange
+    add, answer = stages.add_range, stages._save
 
     def take_in(self: Any, piece: Any, names: Any, path: Path, *more: Any) -> Any:
         counted("read", int(path.name[-6:]))
@@ -225,9 +225,9 @@ def test_parts_that_are_finished_are_not_done_again(
         answer(table, path)
 
     monkeypatch.setattr(intake.Intake, "take", take_in)
-    monkeypatch.setattr(streamed._Batch, "_arrange", put_in_order)
-    monkeypatch.setattr(streamed, "add_range", add_up)
-    monkeypatch.setattr(streamed, "_save", save)
+    monkeypatch.setattr(stages.Batch, "_arrange", put_in_order)
+    monkeypatch.setattr(stages, "add_range", add_up)
+    monkeypatch.setattr(stages, "_save", save)
     monkeypatch.setenv("HOUSEHOLD_ML_THREADS", "1")
     out = tmp_path / "scores.parquet"
     for stage, after in (("read", 2), ("arrange", 3), ("add", 1), ("answer", 4)):
@@ -253,7 +253,7 @@ def test_another_call_for_the_same_output_begins_anew(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr(streamed, "_save", broken)
+        patch.setattr(stages, "_save", broken)
         with pytest.raises(ZeroDivisionError):
             score_files(folder, out, scorer=scorer, chunk_sessions=PART, quiet=True)
     moment = int(np.quantile(read_sessions(folder).started_at, 0.5))
@@ -266,7 +266,7 @@ def test_interrupted_whole_accounts_are_kept_and_the_same_call_goes_on(
     scorer: HouseholdScorer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "scores.parquet"
-    save, saved = streamed._save, []
+    save, saved = stages._save, []
 
     def interrupted(table: pa.Table, path: Path) -> None:
         saved.append(path)
@@ -276,7 +276,7 @@ def test_interrupted_whole_accounts_are_kept_and_the_same_call_goes_on(
 
     monkeypatch.setenv("HOUSEHOLD_ML_THREADS", "1")
     with monkeypatch.context() as patch:
-        patch.setattr(streamed, "_save", interrupted)
+        patch.setattr(stages, "_save", interrupted)
         with pytest.raises(KeyboardInterrupt):
             score_files(folder, out, scorer=scorer, chunk_sessions=PART, quiet=True)
     whole = scorer.score_table(folder)
@@ -353,18 +353,37 @@ def test_nothing_to_score_is_an_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_and_the_end_of_memory_are_told_and_what_is_finished_is_kept(
-    folder: Path, model_folder: Path, tmp_path: Path
+def test_a_full_disk_is_told_and_what_is_finished_is_kept(
+    scorer: HouseholdScorer, folder: Path, model_folder: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "scores.parquet"
-    runs = ["file 30000", "kill sessions-000003", "memory 3000000", "whole"]
-    disk, _, memory, whole = run_batches(
-        folder, model_folder, out, runs, part_sessions=PART, threads=1
-    )
-    assert disk["error"].startswith("ResourcesError: the disk must have room for the output")
-    assert memory["error"].startswith("ResourcesError: memory must suffice for the parts under")
-    for each in (disk, memory):
+    # No file may grow so large: first not those of the rows, then not the output.
+    runs = ["file 30000", "kill answers-000000", "file 20000", "whole"]
+    rows, _, output, whole = run_batches(folder, model_folder, out, runs, part_sessions=PART)
+    for each in (rows, output):
+        assert each["error"].startswith("ResourcesError: the disk must have room for the output")
         assert f"is kept in {work_folder(out)}; start again to go on." in each["error"]
-    assert memory["finished"]
+    assert "answers-000000" in output["finished"]
     assert (whole["ended"], whole["error"]) == (0, "")
-    assert ResourcesError.exit_code == 1
+    assert read_scores(out).equals(scorer.score_table(folder))
+
+
+def test_memory_that_runs_out_is_told_and_what_is_finished_is_kept(
+    scorer: HouseholdScorer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "scores.parquet"
+    load = stages.load_sessions
+
+    def greedy(path: Path) -> Any:
+        return np.empty(1 << 60) if path.name == "sessions-000006" else load(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "load_sessions", greedy)
+        with pytest.raises(
+            ResourcesError, match=r"memory must suffice .* Unable to allocate"
+        ) as bad:
+            score_files(folder, out, scorer=scorer, chunk_sessions=PART, quiet=True)
+    assert bad.value.exit_code == 1
+    assert (work_folder(out) / "answers-000003").exists()
+    score_files(folder, out, scorer=scorer, chunk_sessions=PART, quiet=True)
+    assert read_scores(out).equals(scorer.score_table(folder))
