@@ -187,7 +187,7 @@ assert choice.honest_flagged.is_monotonic_increasing, "more found, more wronged:
 # %%
 whole = compute_threshold_choice(probability, truth.y, truth.account, ambiguous=truth.ambiguous)
 figure, (left, right) = plt.subplots(1, 2, figsize=(10.5, 4.2), layout="constrained")
-plot_threshold_choice(whole, chosen[0.2], left)
+plot_threshold_choice(whole, chosen[0.1], left)
 costs = compute_cost_curves(
     {name: measured.scores[name] for name in list(measured.scores)[:4]},
     truth.y,

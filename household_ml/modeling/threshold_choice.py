@@ -33,6 +33,9 @@ _DRAWN: Final = {
 #: Lowest share drawn; the axis is logarithmic, since the harm lies in the thousandths.
 _LEAST: Final = 1e-4
 
+#: Thresholds nearer to each other than this have their names one above the other.
+_CLOSE: Final = 0.35
+
 
 def compute_threshold_choice(
     probability: Floats,
@@ -119,15 +122,15 @@ def plot_threshold_choice(
         axes.plot(frame["at"], np.maximum(frame[name], _LEAST), **curve_style(index), label=label)
     for rate in (0.001, 0.01):
         axes.axhline(rate, color="#cccccc", linewidth=1, zorder=0)
-    for at, word in (
-        (thresholds.outside_at if thresholds else None, "outside"),
-        (thresholds.household_at if thresholds else None, "household"),
-    ):
+    low = thresholds.outside_at if thresholds else None
+    high = thresholds.household_at if thresholds else None
+    close = low is not None and high is not None and high - low < _CLOSE
+    for at, word, lift in ((low, "outside", 11 if close else 0), (high, "household", 0)):
         if at is not None:
             axes.axvline(at, color=COLOURS[6], linewidth=1.2, linestyle=":")
             axes.annotate(
-                f"{word} at {at:.3f} ", (at, 1.25), ha="center", va="bottom", fontsize="small",
-                annotation_clip=False,
+                f"{word} at {at:.3f} ", (at, 1.25), (0, lift), textcoords="offset points",
+                ha="center", va="bottom", fontsize="small", annotation_clip=False,
             )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(_LEAST, 1.15)
@@ -135,6 +138,6 @@ def plot_threshold_choice(
     axes.set_xlim(0, 1)
     axes.set_xlabel("called outside at or below this household probability")
     axes.set_ylabel("share")
-    axes.set_title("Where to draw the line", pad=22)
+    axes.set_title("Where to draw the line", pad=33 if close else 22)
     add_legend(axes)
     return axes
