@@ -100,15 +100,22 @@ def audit(
         "household-ml explain --audit audit.db --record 9f86d081884c7d659a2feaa0c55ad015.2",
         "household-ml explain --audit audit.db --record 9f86d081 --keys household.keys \\",
         "    --model models:/household/7 --language fr",
+        "household-ml explain --sessions data/example --account 51ab2543ab9ce2d7",
     ),
 )
 @click.option(
     "--record",
     metavar="ID",
-    required=True,
     help="Id of a record: that of an answer, a dot and the number of the device. Without the "
     "number, every device of the answer; the beginning of the id is enough where one has it.",
 )
+@click.option("--sessions", metavar="PATH", help="Instead of a record: sessions to answer from.")
+@click.option(
+    "--account", metavar="ID", help="With --sessions: the account; left out, the only one."
+)
+@click.option("--accounts", metavar="PATH", help="With --sessions: table of extra-member slots.")
+@click.option("--networks", metavar="PATH", help="With --sessions: as household-ml score has it.")
+@click.option("--as-of", metavar="TIME", help="With --sessions: as household-ml score has it.")
 @audit_option
 @model_option
 @keys_option
@@ -121,7 +128,12 @@ def audit(
 )
 @click.option("--json", "as_json", is_flag=True, help="Tell all of it as JSON.")
 def explain(
-    record: str,
+    record: str | None,
+    sessions: str | None,
+    account: str | None,
+    accounts: str | None,
+    networks: str | None,
+    as_of: str | None,
     audit_path: str | None,
     model: str | None,
     key_file: str | None,
@@ -133,10 +145,36 @@ def explain(
     The model is found by its digest: the one named, else HOUSEHOLD_ML_MODEL, the one that ships,
     or any in the MLflow registry. With keys, the seal of the record is checked too. Exit code 0
     when the answer is equal and nothing was changed, else 1.
+
+    With --sessions the answers of one account are given, with their reasons and with what would
+    change them: a change is told only where the account, scored again with it, gets another answer.
     """
+    if (record is None) == (sessions is None):
+        raise ParameterError(
+            Problem(
+                "explain must be given --record or --sessions, one of them",
+                "both" if record else "neither",
+                "Name a record of an audit record, or the sessions of an account.",
+            )
+        )
+    if sessions is not None:
+        from household_ml.cli.explaining import explain_account
+
+        explain_account(
+            sessions,
+            account=account,
+            accounts=accounts,
+            model=model,
+            networks=networks,
+            as_of=as_of,
+            language=language,
+            as_json=as_json,
+        )
+        return 0
     from household_ml.serving.audit import read_answer
     from household_ml.serving.explaining import explain_answer
 
+    assert record is not None
     answer, device = read_answer(_needed(audit_path), record)
     given = key_file or environment("HOUSEHOLD_ML_KEYS")
     keys = read_keys(given) if given else None

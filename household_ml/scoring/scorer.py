@@ -89,6 +89,11 @@ class HouseholdScorer:
     snapshot : NetworkStatistics or None, default=None
         Network statistics for accounts that are scored alone.
 
+    Attributes
+    ----------
+    columns : integer array of shape (K,)
+        Where the model's features stand in the feature table.
+
     Raises
     ------
     ModelFeaturesError
@@ -104,7 +109,7 @@ class HouseholdScorer:
     def __init__(self, model: HouseholdModel, snapshot: NetworkStatistics | None = None) -> None:
         self.model = model
         self.snapshot = snapshot
-        self._columns = model.columns(COLUMN_NAMES)
+        self.columns = model.columns(COLUMN_NAMES)
 
     @property
     def model_label(self) -> str:
@@ -310,7 +315,7 @@ class HouseholdScorer:
         _check_slots(extra_members)
         return answer_account(
             self.model,
-            self._columns,
+            self.columns,
             read_account(sessions, account_id=account_id),
             statistics=self.snapshot if networks is None else networks,
             extra_members=extra_members,
@@ -354,7 +359,7 @@ class HouseholdScorer:
         def score(history: AccountSessions, slots: int) -> AccountAnswer:
             return answer_account(
                 self.model,
-                self._columns,
+                self.columns,
                 history,
                 statistics=statistics,
                 extra_members=slots,
