@@ -358,7 +358,7 @@ def test_a_full_disk_is_told_and_what_is_finished_is_kept(
 ) -> None:
     out = tmp_path / "scores.parquet"
     # No file may grow so large: first not those of the rows, then not the output.
-    runs = ["file 30000", "kill answers-000000", "file 20000", "whole"]
+    runs = ["file 30000", "kill answers-000000", "file 8000", "whole"]
     rows, _, output, whole = run_batches(folder, model_folder, out, runs, part_sessions=PART)
     for each in (rows, output):
         assert each["error"].startswith("ResourcesError: the disk must have room for the output")
@@ -375,7 +375,7 @@ def test_memory_that_runs_out_is_told_and_what_is_finished_is_kept(
     load = stages.load_sessions
 
     def greedy(path: Path) -> Any:
-        return np.empty(1 << 60) if path.name == "sessions-000006" else load(path)
+        return np.empty(1 << 55) if path.name == "sessions-000006" else load(path)
 
     with monkeypatch.context() as patch:
         patch.setattr(stages, "load_sessions", greedy)
