@@ -169,6 +169,30 @@ def test_an_export_is_scored_beside_the_answer_of_the_service(
     assert re.match(r"TV-1 .* yes ", listed[2])
 
 
+@pytest.mark.parametrize("name", ["score", "features"])
+def test_a_damaged_file_among_many_is_told_at_the_end_and_the_rest_is_there(
+    name: str,
+    sessions: pa.Table,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HOUSEHOLD_ML_MODEL", str(model_folder))
+    source, out = tmp_path / "in", tmp_path / "out.parquet"
+    source.mkdir()
+    half = sessions.num_rows // 2
+    pq.write_table(sessions.slice(0, half), source / "a.parquet")
+    pq.write_table(sessions.slice(half), source / "b.parquet")
+    (source / "b.parquet").write_bytes((source / "b.parquet").read_bytes()[:-9])
+    assert call(name, "--sessions", source, "--out", out) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1].startswith(f"household-ml: format: {source / 'b.parquet'} must be a whole")
+    assert f"{half:,} rows in".replace(",", "") in " ".join(said).replace(",", "")
+    assert pq.read_table(out).num_rows > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out.parquet"]
+
+
 def test_rejected_rows_are_counted_and_written(
     sessions: pa.Table, model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
