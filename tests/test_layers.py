@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "household_ml"
 
 #: What the rooms stand on; each may be imported by every room.
-GROUND = {"schema", "errors", "config", "compiling", "resources"}
+GROUND = {"schema", "errors", "config", "compiling", "resources", "display"}
 ROOMS = ("sessions", "networks", "features", "modeling", "scoring", "serving", "cli")
 
 #: room -> rooms it may import, besides itself.

@@ -33,6 +33,7 @@ __all__ = ["report"]
 @click.option(
     "--account", metavar="ID", help="Account to report on; left out, the only one of the input."
 )
+@click.option("--accounts", metavar="PATH", help="Accounts table, for extra-member slots.")
 @model_option
 @networks_option
 @as_of_option
@@ -43,6 +44,7 @@ def report(
     format_: str | None,
     rejected: str | None,
     account: str | None,
+    accounts: str | None,
     model: str | None,
     networks: str | None,
     as_of: str | None,
@@ -78,6 +80,7 @@ def report(
         scorer,
         taken,
         taken.account_id[0].as_py() if account is None else account,
+        accounts=accounts,
         networks=statistics,
         as_of=moment,
         language=language,

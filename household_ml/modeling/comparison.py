@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.display import rows_html
 from household_ml.modeling.resampling import (
     RATES,
     Devices,
@@ -54,6 +55,16 @@ class Comparison:
             "ahead": {name: asdict(estimate) for name, estimate in self.ahead.items()},
             "prevalence": self.prevalence,
         }
+
+    def _repr_html_(self) -> str:
+        first = next(iter(self.rows.values()), {})
+        names = ["PR-AUC" if name == "pr_auc" else _heading(name) for name in first]
+        rows = [[score, *row.values()] for score, row in self.rows.items()]
+        return rows_html(
+            f"Scores on the same devices; share outside {self.prevalence:.3f}",
+            ["score", *names],
+            rows,
+        )
 
     def to_text(self) -> str:
         """Scores as rows, metrics as columns."""

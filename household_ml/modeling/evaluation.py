@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.display import facts_html
 from household_ml.errors import ParameterError, Problem
 from household_ml.modeling.comparison import Comparison, compare_scores
 from household_ml.modeling.reliability import (
@@ -175,6 +176,18 @@ class Evaluation:
             if not part.ambiguous and (part.ratio.value or 0.0) > limit
         ]
         return tuple(sorted(found, key=lambda part: -(part.ratio.value or 0.0)))
+
+    def _repr_html_(self) -> str:
+        counts = self.counts
+        return facts_html(
+            f"Evaluation of {self.name}",
+            {
+                "devices": f"{counts['devices']:,} of {counts['accounts']:,} accounts, "
+                f"{counts['outside']:,} outside; {counts['ambiguous']:,} ambiguous ones apart",
+                **{name.replace("_", " "): str(found) for name, found in self.metrics.items()},
+            },
+            tell_above(self) if self.slices_of("situation") else "",
+        )
 
     def to_text(self) -> str:
         """Metrics and slices as a table for people."""

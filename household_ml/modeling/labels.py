@@ -98,7 +98,7 @@ class AlignedLabels:
         return "\n".join(lines)
 
 
-def align_labels(devices: DeviceRows, labels: pd.DataFrame) -> AlignedLabels:
+def align_labels(devices: DeviceRows, labels: pd.DataFrame | pa.Table) -> AlignedLabels:
     """Find the label of each device.
 
     A label that is given twice is fine as long as it says the same; of differing weights,
@@ -109,8 +109,8 @@ def align_labels(devices: DeviceRows, labels: pd.DataFrame) -> AlignedLabels:
     ----------
     devices : DeviceRows
         A table with ``account_id`` and ``device_id`` in each of its D rows.
-    labels : DataFrame
-        Table ``labels`` of the contract.
+    labels : DataFrame or pyarrow.Table
+        Table ``labels`` of the contract, of pandas, Polars or whatever hands out Arrow data.
 
     Returns
     -------
@@ -130,6 +130,8 @@ def align_labels(devices: DeviceRows, labels: pd.DataFrame) -> AlignedLabels:
     >>> align_labels(rows, given).y.tolist()
     [nan, 0.0]
     """
+    if not isinstance(labels, pd.DataFrame):
+        labels = pa.table(labels).to_pandas()
     needed = ("account_id", "device_id", "in_household")
     lacking = [name for name in needed if name not in labels.columns]
     if lacking:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.display import facts_html
 from household_ml.errors import ParameterError, Problem
 from household_ml.networks.counting import COUNTED, build_index, count_networks, find_rows
 from household_ml.networks.ladder import LEVELS
@@ -239,6 +240,9 @@ class NetworkStatistics:
 
     def __len__(self) -> int:
         return int(self.key.size)
+
+    def _repr_html_(self) -> str:
+        return facts_html("Network statistics", {"": repr(self), "digest": self.digest[:12]})
 
     def __repr__(self) -> str:
         levels = np.diff(self.starts)

@@ -24,7 +24,8 @@ def open_table(
     Parameters
     ----------
     source : DataFrame, pyarrow.Table, str or Path
-        The table, or a Parquet file or folder, a CSV or an Arrow IPC file.
+        The table, of pandas, Polars or whatever else hands out Arrow data; or a Parquet file or
+        folder, a CSV or an Arrow IPC file.
     name : str
         What an error calls it.
     text : sequence of str
@@ -47,7 +48,17 @@ def open_table(
     if isinstance(source, pa.Table):
         return source
     if not isinstance(source, str | Path):
-        return pa.Table.from_pandas(source, preserve_index=False)
+        if hasattr(source, "columns") and hasattr(source, "index"):  # of pandas, without its index
+            return pa.Table.from_pandas(source, preserve_index=False)
+        if hasattr(source, "__arrow_c_stream__"):
+            return pa.table(source)
+        raise FormatError(
+            Problem(
+                f"the {name} table must be a DataFrame, an Arrow table or a path",
+                type(source).__name__,
+                "Give one of these.",
+            )
+        )
     path = Path(source)
     try:
         if path.suffix.lower() == ".csv":

@@ -21,6 +21,7 @@ from household_ml.errors import ParameterError, Problem
 from household_ml.networks import enrich
 from household_ml.schema import VERDICTS
 from household_ml.scoring.reasons import sentence
+from household_ml.scoring.slots import read_slots
 from household_ml.scoring.verdicts import MIN_DEVICE_SESSIONS
 from household_ml.scoring.window import known_at
 from household_ml.serving.pages import figure_svg, write_page
@@ -33,8 +34,11 @@ from household_ml.serving.timeline import (
     plot_timeline,
 )
 from household_ml.serving.wording import Wording, wording
+from household_ml.sessions.one_account import AccountSessions
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from household_ml.networks import NetworkStatistics
     from household_ml.scoring import HouseholdScorer
     from household_ml.sessions import Sessions
@@ -51,6 +55,7 @@ def write_account_report(
     sessions: Sessions,
     account: str,
     *,
+    accounts: pd.DataFrame | pa.Table | str | Path | None = None,
     networks: NetworkStatistics | None = None,
     as_of: int | None = None,
     language: str = "en",
@@ -69,6 +74,8 @@ def write_account_report(
         Sessions of the account, and of others beside it.
     account : str
         Its id.
+    accounts : DataFrame, pyarrow.Table, str, Path or None, default=None
+        The accounts table, for the extra-member slots, as in :meth:`HouseholdScorer.score_table`.
     networks : NetworkStatistics, optional
         What it is scored with; as batch scoring of all these sessions does when left out.
     as_of : int, optional
@@ -104,7 +111,9 @@ def write_account_report(
         )
     statistics = scorer.statistics_for(known, networks)
     own = known.take_accounts(np.array([number]))
-    table = scorer.score_table(own, networks=statistics, as_of=moment)
+    table = scorer.score_table(own, accounts=accounts, networks=statistics, as_of=moment)
+    given = sessions.reading.accounts if accounts is None else accounts
+    slots = int(read_slots(given, own.account_id)[0])
     rows = sorted(table.to_pylist(), key=lambda row: -row["household_probability"])
     timeline = compute_timeline(own, 0, table, statistics=statistics)
     graph = compute_places_graph(own, 0, statistics=statistics, as_of=moment)
@@ -133,7 +142,7 @@ def write_account_report(
         places=_places(graph, say),
         devices=[_device(row, graph, say) for row in rows],
         rules=_rules(scorer, say),
-        changes=_changes(scorer, own, statistics, moment, rows, say),
+        changes=_changes(scorer, own, statistics, moment, slots, rows, say),
     )
 
 
@@ -250,6 +259,7 @@ def _changes(
     own: Sessions,
     statistics: NetworkStatistics,
     moment: int,
+    slots: int,
     rows: Sequence[dict[str, Any]],
     say: Wording,
 ) -> list[dict[str, object]]:
@@ -257,9 +267,13 @@ def _changes(
     tell = getattr(scorer, "counterfactuals", None)
     if tell is None:
         return []
-    found = tell(own, networks=statistics, as_of=moment, language=say.language)
+    told: dict[str, list[str]] = {}
+    for change in tell(
+        AccountSessions.of(own), extra_members=slots, networks=statistics, as_of=moment
+    ):
+        told.setdefault(change.device_id, []).append(change.sentence(say.language))
     return [
-        {"device": row["device_id"], "sentences": list(found.get(row["device_id"], ()))}
+        {"device": row["device_id"], "sentences": told[row["device_id"]]}
         for row in rows
-        if found.get(row["device_id"])
+        if row["device_id"] in told
     ]

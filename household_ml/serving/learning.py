@@ -67,6 +67,9 @@ class Measured:
     scores: Mapping[str, Floats]
     devices: LabelledDevices
 
+    def _repr_html_(self) -> str:
+        return f"{self.comparison._repr_html_()}{self.evaluation._repr_html_()}"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {

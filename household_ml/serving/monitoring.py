@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.display import rows_html
 from household_ml.errors import ParameterError, Problem
 from household_ml.features import infer_places
 from household_ml.modeling.drift import compute_drift
@@ -214,6 +215,16 @@ class Monitored:
             "alarms": [{**asdict(alarm), "told": str(alarm)} for alarm in self.alarms],
             "distrusted": list(self.distrusted),
         }
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [f"{alarm.operator} (AS{alarm.asn})", alarm.signal.replace("_", " "), alarm.since,
+             "yes" if alarm.distrust else "no", str(alarm)]
+            for alarm in self.alarms
+        ]  # fmt: skip
+        drifted = int(self.inputs["drifted"].sum())
+        title = f"{self.model}: {drifted} of {len(self.inputs)} features drifted"
+        return rows_html(title, ["operator", "signal", "since", "distrust", "what is told"], rows)
 
     def to_text(self) -> str:
         """What people read first."""

@@ -77,6 +77,9 @@ class Timeline:
     answers: tuple[tuple[str, float], ...]
     truth: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        return plot_timeline(self)
+
 
 def telling_account(sessions: Sessions, scores: pa.Table) -> int:
     """Number of the account whose picture tells most.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from household_ml.display import facts_html
 from household_ml.schema import DEVICE_TYPES
 from household_ml.sessions.addresses import format_addresses
 from household_ml.sessions.localtime import NO_COUNTRY, country_name
@@ -121,6 +122,24 @@ class Sessions:
             span = f", {first.astype('M8[D]')} to {last.astype('M8[D]')}"
         size = f"{len(self)} rows, {self.n_accounts} accounts, {self.n_devices} devices"
         return f"<Sessions: {size}{span}>"
+
+    def _repr_html_(self) -> str:
+        reading = self.reading
+        span = np.array([], "M8[D]")
+        if len(self):
+            span = np.array([self.started_at.min(), self.last_started_at()], "M8[us]")
+        return facts_html(
+            "Sessions",
+            {
+                "rows": f"{len(self):,}",
+                "accounts": f"{self.n_accounts:,}",
+                "devices": f"{self.n_devices:,}",
+                "from, to": ", ".join(str(day) for day in span.astype("M8[D]")),
+                "read": str(reading),
+                "format": reading.format,
+                "notes": "; ".join(reading.notes),
+            },
+        )
 
     def last_started_at(self) -> int:
         """Latest start, microseconds since 1970, UTC; `as_of` when none is given."""

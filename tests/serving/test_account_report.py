@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,7 @@ from household_ml.scoring.reasons import sentence
 from household_ml.serving import retention
 from household_ml.serving.account_report import write_account_report
 from household_ml.sessions import Sessions
+from household_ml.sessions.one_account import AccountSessions
 from tests.serving.accessibility import run_axe
 from tests.serving.pages import fetched, headings
 
@@ -118,14 +120,21 @@ def test_what_would_change_it_is_told_where_the_scorer_can(
     account: str,
     tmp_path: Path,
 ) -> None:
-    class Telling(HouseholdScorer):
-        def counterfactuals(self, own: Sessions, **asked: object) -> dict[str, list[str]]:
-            assert asked["language"] == "en"
-            return {own.device_id[0].as_py(): ["Ten <more> nights at home would."]}
+    @dataclass
+    class Change:
+        device_id: str
 
-    telling = Telling(scorer.model, scorer.snapshot)
+        def sentence(self, language: str) -> str:
+            return f"Ten <more> nights at home would ({language})."
+
+    def counterfactuals(own: AccountSessions, **asked: object) -> tuple[Change, ...]:
+        assert asked["as_of"] == histories.last_started_at()
+        return (Change(own.device_id[0]),)
+
+    telling = HouseholdScorer(scorer.model, scorer.snapshot)
+    telling.counterfactuals = counterfactuals  # type: ignore[method-assign]
     out = write_account_report(tmp_path / "a.html", telling, histories, account)
-    assert "Ten &lt;more&gt; nights at home would." in out.read_text("utf-8")
+    assert "Ten &lt;more&gt; nights at home would (en)." in out.read_text("utf-8")
 
 
 def test_the_command_writes_it(
