@@ -67,8 +67,9 @@ class Pools:
     def of_lines(self) -> Ints:
         """Number of the gateway of each line.
 
-        A town has a gateway of each operator; radio and satellite have one for a region. Carrier
-        NATs have so many addresses that each has its density of subscribers on this service.
+        A town has a gateway of each operator; carrier NATs, radio and satellite stand in one place
+        for a region. A NAT has so many addresses that it has its density of subscribers on this
+        service, and never so few that neighbours meet on one by chance more than now and then.
         """
         builder, country = self._builder, self._builder.country
         lines = builder.ledger.lines
@@ -76,7 +77,8 @@ class Pools:
         for line in lines:
             town = country.places[line.place].town
             wire = country.isps[line.isp][1].access == "wire"
-            found.append((line.isp, town if wire else -1 - int(country.region[town])))
+            own = wire and not line.nat
+            found.append((line.isp, town if own else -1 - int(country.region[town])))
         for key, line in zip(found, lines, strict=True):
             if line.nat:
                 behind.append(key)
@@ -88,7 +90,7 @@ class Pools:
             return number
         market, isp = self._builder.country.isps[key[0]]
         asns = self.space.brand(isp.brand)
-        if isp.access == "wire":
+        if key[1] >= 0:
             blocks = self.space.blocks(asns, _BLOCKS, pieces=4)
         else:
             blocks = np.empty(0, np.int64)
@@ -96,7 +98,7 @@ class Pools:
         density = 1.6 if quarter else float(np.clip(self._rng.lognormal(1.5, 0.5), 1.5, 14.0))
         if isp.access != "wire":
             density = 1.2
-        wanted = max(2, int(np.ceil(behind / density)))
+        wanted = max(4, int(np.ceil(behind / density)))
         shared = self.space.hosts(asns, wanted, blocks=1 + wanted // 200)
         return self._add(("line", *key), Pool(blocks, shared, self.space.stretch(asns), market))
 
