@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help venv demo test test-long bench bench-http notebooks docs lint types format model example \
+.PHONY: help venv demo test test-long bench bench-http notebooks docs truncation lint types format model example \
         lock wheel clean
 
 help: ## this list
@@ -67,6 +67,9 @@ bench-http: venv ## speed of the HTTP service, beside MLflow and empty endpoints
 
 notebooks: venv ## run the notebooks, and build them with their outputs
 	$(BIN)/python tests/notebooks/build.py
+
+truncation: venv ## what cutting addresses costs, into the README (about 2 minutes)
+	$(BIN)/python tests/benchmarks/truncation.py --readme README.md
 
 docs: venv ## the page of commands, and the reference from docstrings into build/docs
 	$(BIN)/python -m tests.docs.build

@@ -42,8 +42,12 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 FORMATS: Final = ("sessions", "netflix-export", "spotify-export", "csfeye", "rba-dataset")
 
 
+#: Commands that run until somebody ends them.
+_WAITING: Final = frozenset({"serve"})
+
+
 class Command(click.Command):
-    """A command whose help ends in examples.
+    """A command whose help ends in examples, and which tells that it goes on.
 
     Parameters
     ----------
@@ -54,6 +58,15 @@ class Command(click.Command):
     def __init__(self, *args: Any, examples: Sequence[str] = (), **options: Any) -> None:
         super().__init__(*args, **options)
         self.examples = tuple(examples)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run, and tell from two seconds on that it goes on."""
+        if self.name in _WAITING:
+            return super().invoke(ctx)
+        from household_ml.serving.working import Working
+
+        with Working(ctx.command_path):
+            return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples as they are, then what else stands at the end."""

@@ -8,10 +8,18 @@ import time
 from types import TracebackType
 from typing import Self
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "bars_shown"]
 
 #: Seconds between two plain lines.
 _EVERY_S = 5.0
+
+#: What is counted now, on a terminal or in lines.
+_SHOWN: list[object] = []
+
+
+def bars_shown() -> bool:
+    """Whether work is being counted, so that its progress is told already."""
+    return bool(_SHOWN)
 
 
 class Progress:
@@ -86,6 +94,8 @@ class Progress:
         return f"about {(now - self._began) * (self.total - self.done) / own:.0f} s left"
 
     def __enter__(self) -> Self:
+        if not self._quiet:
+            _SHOWN.append(self)
         return self
 
     def __exit__(
@@ -94,5 +104,7 @@ class Progress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if not self._quiet:
+            _SHOWN.remove(self)
         if self._bar is not None:
             self._bar.close()

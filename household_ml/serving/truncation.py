@@ -8,6 +8,7 @@ nothing. The AS is looked up before the cut, as it would be where the addresses 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,7 @@ from household_ml.networks import enrich
 from household_ml.networks.anonymisation import truncate_addresses
 from household_ml.schema import NO_AS
 from household_ml.serving.learning import evaluate_model
-from household_ml.sessions import read_sessions
+from household_ml.sessions import SessionsWarning, read_sessions
 from household_ml.sessions.addresses import format_addresses
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def cut_sessions(sessions: Sessions, v4_bits: int, v6_bits: int) -> Sessions:
     table = sessions.to_table()
     for name, column in (("ip", format_addresses(hi, lo)), ("asn", pa.array(asn, pa.uint32()))):
         table = table.set_column(table.column_names.index(name), name, column)
-    return read_sessions(table)
+    with warnings.catch_warnings():
+        # That one address serves everybody is what a cut to nothing means.
+        warnings.simplefilter("ignore", SessionsWarning)
+        return read_sessions(table)
 
 
 def compute_truncation_cost(
