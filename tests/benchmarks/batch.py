@@ -2,7 +2,11 @@
 
 Run as a script. A file of sessions is generated from a seed; each contestant then works on it in a
 process of its own, once to warm up and then several times. Medians are shown, of wall and of
-processor seconds, with ratios to the floor measured in the same run. Nothing is asserted.
+processor seconds, with ratios to the floor measured in the same run. Then larger files are scored
+once each, to see how time and memory grow.
+
+No time is asserted anywhere. The ratios are kept in ``benchmarks/results.json``; a test holds the
+README to them, and them to the ceilings in `CEILINGS`, which only a new recording can break.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ import json
 import os
 import platform
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -32,9 +37,24 @@ if TYPE_CHECKING:
 SESSIONS_PER_ACCOUNT = 60.6
 DAYS = 80
 ROW_GROUP = 500_000
-#: Accounts that the naive pandas code is run on; its time is scaled up by sessions.
-PANDAS_ACCOUNTS = 200
+#: Accounts that slow contestants are run on; their time is scaled up by sessions.
+FEW_ACCOUNTS = 50
 CALLS = 1_000
+
+#: Sessions a month of a nation, for the page on sizing.
+NATION_SESSIONS = 20_000_000_000
+
+#: What the project wants, as ratios to the floor in wall seconds, and of memory in MiB.
+GOALS = {"features": 3.0, "score": 6.0, "peak_mib": 1536, "growth": 1.3}
+
+#: Processor seconds to those of the floor, in one run on one machine: what a new recording may not
+#: exceed without a word about why.
+CEILINGS = {"features": 20.0, "score": 24.0}
+
+
+#: Where the table stands in the README.
+BEGIN = "<!-- bench: make bench writes what stands here -->"
+END = "<!-- end of bench -->"
 
 
 class Run(NamedTuple):
@@ -52,12 +72,14 @@ class Contestant(NamedTuple):
 
 
 CONTESTANTS = (
-    Contestant("floor", "floor: DuckDB, count by account and device"),
+    Contestant("floor", "floor: DuckDB, `count(*)` by account and device"),
     Contestant("columns", "reading the columns with pyarrow, nothing else"),
-    Contestant("features", "features: file to feature table"),
-    Contestant("score", "scores with reasons: file to file, warm process"),
-    Contestant("command", "household-ml score: file to file, whole process"),
+    Contestant("features", "all features: file to feature table in a file"),
+    Contestant("score", "scores with reasons: file to file"),
+    Contestant("command", "`household-ml score`, start of Python included"),
+    Contestant("sql", "six features in SQL by DuckDB"),
     Contestant("pandas", "six features by pandas groupby-apply, scaled up"),
+    Contestant("library", "ten features of one column by tsfresh, scaled up"),
 )
 
 
@@ -80,7 +102,7 @@ def generate(path: Path, sessions: int, seed: int) -> None:
     from household_ml.sessions.addresses import format_addresses
 
     rng = np.random.default_rng(seed)
-    accounts = max(1, round(sessions / SESSIONS_PER_ACCOUNT))
+    accounts = _accounts(sessions)
     owned = rng.integers(1, 10, accounts)
     first = np.concatenate(([0], np.cumsum(owned)))
     device_ids = _ids(rng, "d", int(first[-1]))
@@ -168,21 +190,14 @@ def read_columns(path: Path) -> Callable[[], object]:
     return lambda: pq.read_table(path)
 
 
-def make_features(path: Path, stages: dict[str, list[float]]) -> Callable[[], object]:
-    from household_ml import build_features, read_sessions
-    from household_ml.networks import enrich
+def make_features(path: Path) -> Callable[[], object]:
+    from household_ml.serving.feature_files import write_features
 
-    def run() -> object:
-        marks = [time.perf_counter()]
-        sessions = read_sessions(path)
-        marks.append(time.perf_counter())
-        enriched = enrich(sessions)
-        marks.append(time.perf_counter())
-        features = build_features(enriched)
-        marks.append(time.perf_counter())
-        for i, stage in enumerate(("read_sessions", "enrich", "build_features")):
-            stages.setdefault(stage, []).append(marks[i + 1] - marks[i])
-        return features
+    out = path.with_name("features.parquet")
+
+    def run() -> None:
+        write_features(path, out, quiet=True)
+        out.unlink()
 
     return run
 
@@ -206,15 +221,46 @@ def make_scores(path: Path, model: str | None) -> Callable[[], object]:
     return run
 
 
+def sql_features(path: Path) -> Callable[[], object]:
+    """The six features of `naive_features`, by an engine that is not slow."""
+    import duckdb
+
+    connection = duckdb.connect(config={"enable_external_file_cache": "false"})
+    query = rf"""
+        with session as (
+            select account_id, device_id, started_at, hour(started_at) as hour,
+                regexp_replace(ip, '(\.[0-9]+|(:[0-9a-f]*){{4}})$', '') as network
+            from '{path}'
+        ),
+        home as (
+            select account_id, mode(network) as main from session group by 1
+        )
+        select account_id, device_id, count(*), count(distinct started_at::date),
+            count(distinct network), avg((network = main)::int),
+            avg((hour >= 19 or hour < 6)::int),
+            date_diff('day', max(started_at) filter (network = main),
+                (select max(started_at) from session))
+        from session join home using (account_id) group by 1, 2
+    """
+    return lambda: connection.sql(query).to_arrow_table()
+
+
+def few_accounts(path: Path) -> tuple[pd.DataFrame, float]:
+    """Sessions of the first accounts, their end aside, and how many times they are the file."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    ids = pq.read_table(path, columns=["account_id"])["account_id"]
+    chosen = pc.unique(ids.slice(0, 100 * FEW_ACCOUNTS))[:FEW_ACCOUNTS]
+    table = pq.read_table(path, filters=pc.field("account_id").isin(chosen))
+    return table.to_pandas(), len(ids) / len(table)
+
+
 def naive_features(path: Path) -> tuple[Callable[[], object], float]:
-    """What would be written first, on the first accounts; and how many times they are the file."""
+    """What would be written first, on few accounts."""
     import pandas as pd
 
-    every = pd.read_parquet(path)
-    chosen = every["account_id"].drop_duplicates().head(PANDAS_ACCOUNTS)
-    frame = every[every["account_id"].isin(chosen)]
-    factor = len(every) / len(frame)
-    del every
+    frame, factor = few_accounts(path)
     end = frame["started_at"].max()
 
     def of_account(account: pd.DataFrame) -> pd.DataFrame:
@@ -243,20 +289,53 @@ def naive_features(path: Path) -> tuple[Callable[[], object], float]:
     return lambda: frame.groupby("account_id").apply(of_account), factor
 
 
+def library_features(path: Path) -> tuple[Callable[[], object], float]:
+    """What a feature library makes of the times of day of each device, on few accounts.
+
+    Raises
+    ------
+    ImportError
+        tsfresh is not installed; it is no dependency of the project.
+    """
+    from tsfresh import extract_features
+    from tsfresh.feature_extraction import MinimalFCParameters
+
+    frame, factor = few_accounts(path)
+    start = frame["started_at"]
+    table = frame.assign(id=frame["account_id"] + frame["device_id"], hour=start.dt.hour * 1.0)
+    table = table[["id", "started_at", "hour"]]
+
+    def run() -> object:
+        return extract_features(
+            table,
+            column_id="id",
+            column_sort="started_at",
+            default_fc_parameters=MinimalFCParameters(),
+            n_jobs=0,
+            disable_progressbar=True,
+        )
+
+    return run, factor
+
+
 def compete(name: str, path: Path, repeats: int, model: str | None) -> dict[str, Any]:
     """Run a contestant here, after a warm-up."""
-    stages: dict[str, list[float]] = {}
     factor = 1.0
-    if name == "pandas":
-        run, factor = naive_features(path)
-    elif name == "floor":
-        run = count_by_device(path)
-    elif name == "columns":
-        run = read_columns(path)
-    elif name == "features":
-        run = make_features(path, stages)
-    else:
-        run = make_scores(path, model)
+    try:
+        if name in ("pandas", "library"):
+            run, factor = (naive_features if name == "pandas" else library_features)(path)
+        elif name == "score":
+            run = make_scores(path, model)
+        else:
+            makers = {
+                "floor": count_by_device,
+                "columns": read_columns,
+                "features": make_features,
+                "sql": sql_features,
+            }
+            run = makers[name](path)
+    except ModuleNotFoundError as error:
+        return {"absent": f"{error.name} is not installed here"}
     run()
     runs = []
     for _ in range(repeats):
@@ -266,14 +345,23 @@ def compete(name: str, path: Path, repeats: int, model: str | None) -> dict[str,
             Run((time.perf_counter() - wall) * factor, (time.process_time() - cpu) * factor)
         )
     summary = _summary(runs, _peak_mib())
-    if stages:
-        summary["stages_s"] = {
-            stage: round(statistics.median(seconds[1:]), 3) for stage, seconds in stages.items()
-        }
     if factor != 1.0:
         summary["scaled_by"] = round(factor, 1)
         del summary["peak_mib"]
     return summary
+
+
+def grow(small: Path, path: Path, model: str | None) -> dict[str, Any]:
+    """Score a file once, after a small one to warm up."""
+    make_scores(small, model)()
+    run = make_scores(path, model)
+    wall, cpu = time.perf_counter(), time.process_time()
+    run()
+    return {
+        "wall_s": round(time.perf_counter() - wall, 2),
+        "cpu_s": round(time.process_time() - cpu, 2),
+        "peak_mib": round(_peak_mib()),
+    }
 
 
 def time_command(path: Path, repeats: int, model: str | None) -> dict[str, Any]:
@@ -295,11 +383,10 @@ def time_command(path: Path, repeats: int, model: str | None) -> dict[str, Any]:
 
 
 def time_account(model: str | None, seed: int) -> dict[str, Any]:
-    """One account, 60 sessions on 5 devices: from Python dicts to Python dicts with reasons."""
+    """One account, 60 sessions on 5 devices: from Python dicts to answers with reasons."""
     from datetime import UTC, datetime, timedelta
 
     import numpy as np
-    import pyarrow as pa
 
     from household_ml import HouseholdScorer
 
@@ -308,7 +395,6 @@ def time_account(model: str | None, seed: int) -> dict[str, Any]:
     kinds = ("tv", "computer", "phone", "tablet", "tv")
     sessions = [
         {
-            "account_id": "account",
             "device_id": f"device-{i % 5}",
             "started_at": datetime(2026, 1, 1, 19, tzinfo=UTC)
             + timedelta(days=i, minutes=int(rng.integers(0, 240))),
@@ -321,7 +407,7 @@ def time_account(model: str | None, seed: int) -> dict[str, Any]:
     scorer = HouseholdScorer.load(model)
 
     def answer() -> object:
-        return scorer.score_table(pa.Table.from_pylist(sessions)).to_pylist()
+        return scorer.score_account(sessions)
 
     for _ in range(20):
         answer()
@@ -354,6 +440,41 @@ def _peak_mib() -> float:
     return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
+def time_spark(small: Path, path: Path, model: str | None) -> dict[str, Any]:
+    """Spark in local[2], in a session that is warm, beside the local engine; one run of each."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    os.environ["HOUSEHOLD_ML_THREADS"] = "2"
+    try:
+        from pyspark.sql import SparkSession  # noqa: F401
+
+        from household_ml.errors import MissingDependencyError
+        from household_ml.serving.spark import local_session, read_source, score_into
+    except ModuleNotFoundError as error:
+        return {"absent": f"{error.name} is not installed here"}
+    out = path.with_name("spark-scores")
+    walls = []
+    try:
+        with local_session() as session:
+            for each in (small, path):
+                start = time.perf_counter()
+                score_into(read_source(session, str(each)), out, model=model)
+                walls.append(time.perf_counter() - start)
+    except MissingDependencyError as error:
+        return {"absent": str(error)}
+    shutil.rmtree(out)
+    make_scores(small, model)()
+    start = time.perf_counter()
+    make_scores(path, model)()
+    engine = time.perf_counter() - start
+    return {
+        "wall_s": round(walls[-1], 2),
+        "local_wall_s": round(engine, 2),
+        "times_local": round(walls[-1] / engine, 2),
+    }
+
+
 # The run
 
 
@@ -363,68 +484,217 @@ def _elsewhere(arguments: list[str]) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def measure(options: argparse.Namespace, path: Path) -> dict[str, Any]:
-    """Generate the file, run every contestant on it, and put the ratios beside."""
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Generate the files, run every contestant, and put the ratios beside."""
+    path = _file(folder, options.sessions, options.seed)
+    load = round(os.getloadavg()[0], 1)
     common = ["--seed", str(options.seed), "--repeats", str(options.repeats)]
     if options.model is not None:
         common += ["--model", options.model]
-    where = ["--file", str(path), "--sessions", str(options.sessions)]
-    _elsewhere(["--part", "generate", *where, *common])
+    where = ["--file", str(path), *common]
+    if not path.exists():
+        _elsewhere(["--part", "generate", "--sessions", str(options.sessions), *where])
     found: dict[str, Any] = {}
     for name, title in CONTESTANTS:
         sys.stderr.write(f"{title} ...\n")
         if name == "command":
             found[name] = time_command(path, options.repeats, options.model)
         else:
-            found[name] = json.loads(_elsewhere(["--part", name, *where, *common]))
-    account = json.loads(_elsewhere(["--part", "account", *where, *common]))
+            found[name] = json.loads(_elsewhere(["--part", name, *where]))
+    small = min([options.sessions, *options.others])
+    beside = ["--beside", str(_file(folder, small, options.seed))]
+    growth = [
+        _grown(folder, sessions, beside, options.seed, common)
+        for sessions in sorted(options.others)
+    ]
+    sys.stderr.write("Spark ...\n")
+    spark = json.loads(_elsewhere(["--part", "spark", *where, *beside]))
+    account = json.loads(_elsewhere(["--part", "account", *where]))
     for each in found.values():
-        each["wall_to_floor"] = round(each["wall_s"] / found["floor"]["wall_s"], 1)
-        each["cpu_to_floor"] = round(each["cpu_s"] / found["floor"]["cpu_s"], 1)
+        if "wall_s" in each:
+            each["wall_to_floor"] = round(each["wall_s"] / found["floor"]["wall_s"], 1)
+            each["cpu_to_floor"] = round(each["cpu_s"] / found["floor"]["cpu_s"], 1)
     return {
         "file": {
             "sessions": options.sessions,
-            "accounts": max(1, round(options.sessions / SESSIONS_PER_ACCOUNT)),
+            "accounts": _accounts(options.sessions),
             "mib": round(path.stat().st_size / 2**20, 1),
             "seed": options.seed,
         },
         "machine": {
             "cores": os.cpu_count(),
-            "load_at_end": round(os.getloadavg()[0], 1),
+            "load": [load, round(os.getloadavg()[0], 1)],
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "pyarrow", "numba", "duckdb", "pandas")},
         },
         "repeats": options.repeats,
         "contestants": found,
+        "growth": growth,
+        "spark": spark,
         "one_account": account,
     }
 
 
+def _file(folder: Path, sessions: int, seed: int) -> Path:
+    return folder / f"sessions-{sessions}-{seed}.parquet"
+
+
+def _grown(
+    folder: Path, sessions: int, beside: list[str], seed: int, common: list[str]
+) -> dict[str, Any]:
+    """Cost of a file of another size."""
+    sys.stderr.write(f"scores of {sessions:,} sessions ...\n")
+    path = _file(folder, sessions, seed)
+    where = ["--file", str(path), *common]
+    if not path.exists():
+        _elsewhere(["--part", "generate", "--sessions", str(sessions), *where])
+    return {"sessions": sessions, **json.loads(_elsewhere(["--part", "grow", *where, *beside]))}
+
+
+def sizes(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Cost by size of the file, the least first, with seconds for a million sessions."""
+    main = results["contestants"]["score"]
+    every = [{"sessions": results["file"]["sessions"], **main}, *results["growth"]]
+    return [
+        each
+        | {
+            f"{kind}_of_million": each[f"{kind}_s"] * 1e6 / each["sessions"]
+            for kind in ("wall", "cpu")
+        }
+        for each in sorted(every, key=lambda each: each["sessions"])
+    ]
+
+
+def _accounts(sessions: int) -> int:
+    return max(1, round(sessions / SESSIONS_PER_ACCOUNT))
+
+
 def table(results: dict[str, Any]) -> str:
-    """The results as text."""
-    file, machine, account = results["file"], results["machine"], results["one_account"]
+    """The results as they stand in the README."""
+    file, machine = results["file"], results["machine"]
+    load = " to ".join(map(str, machine["load"]))
     lines = [
         f"{file['sessions']:,} sessions of {file['accounts']:,} accounts, {file['mib']} MiB of "
-        f"Parquet in order of time; {machine['cores']} cores, load {machine['load_at_end']}, "
-        f"medians of {results['repeats']}",
-        f"{'':<52}{'wall s':>9}{'CPU s':>9}{'x wall':>8}{'x CPU':>8}{'peak MiB':>10}",
+        f"Parquet in order of time; {machine['cores']} cores, load {load} by this and other work; "
+        f"medians of {results['repeats']}.",
+        "",
+        "| | wall s | CPU s | x floor, wall | x floor, CPU | peak MiB |",
+        "|---|---|---|---|---|---|",
     ]
     for name, title in CONTESTANTS:
         each = results["contestants"][name]
+        if "absent" in each:
+            lines.append(f"| {title} | {each['absent']} | | | | |")
+            continue
         lines.append(
-            f"{title:<52}{each['wall_s']:>9.2f}{each['cpu_s']:>9.2f}{each['wall_to_floor']:>8.1f}"
-            f"{each['cpu_to_floor']:>8.1f}{each.get('peak_mib', '-'):>10}"
+            f"| {title} | {each['wall_s']:,.2f} | {each['cpu_s']:,.2f} | "
+            f"{each['wall_to_floor']:,.1f} | {each['cpu_to_floor']:,.1f} | "
+            f"{each.get('peak_mib', '')} |"
         )
-    stages = results["contestants"]["features"]["stages_s"]
-    told = ", ".join(f"{stage} {seconds:.2f} s" for stage, seconds in stages.items())
     lines += [
-        f"stages of features: {told}",
-        f"pandas ran on {PANDAS_ACCOUNTS} accounts, its seconds are multiplied by "
-        f"{results['contestants']['pandas']['scaled_by']}",
-        f"one account, 60 sessions, 5 devices, dicts to scores in process: "
-        f"p50 {account['p50_us']:,} us, p99 {account['p99_us']:,} us of {account['calls']:,} calls",
+        "",
+        "| scores of | wall s | CPU s | a million, wall s | a million, CPU s | peak MiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {each['sessions']:,} sessions | {each['wall_s']:,.1f} | {each['cpu_s']:,.1f} | "
+        f"{each['wall_of_million']:.2f} | {each['cpu_of_million']:.2f} | {each['peak_mib']:,} |"
+        for each in sizes(results)
+    ]
+    account = results["one_account"]
+    lines += [
+        "",
+        f"One account of 60 sessions on 5 devices, from Python objects to scores with reasons: "
+        f"p50 {account['p50_us']:,} us, p99 {account['p99_us']:,} us ({account['calls']:,} calls).",
+        "",
+        goals(results),
+        "",
+        *sizing(results),
     ]
     return "\n".join(lines) + "\n"
+
+
+def goals(results: dict[str, Any]) -> str:
+    """What the project wants, and whether it is reached."""
+
+    def told(what: str, limit: float, got: float, more: str = "") -> str:
+        return f"{what} {limit:,g} ({'reached' if got <= limit else 'not reached'}: {got:,g}{more})"
+
+    found = results["contestants"]
+    every = sizes(results)
+    peaks = [each["peak_mib"] for each in every]
+    growth = round(every[-1]["cpu_of_million"] / every[0]["cpu_of_million"], 2)
+    parts = [
+        *(
+            told(
+                f"{name}, times the floor:",
+                GOALS[name],
+                found[name]["wall_to_floor"],
+                f", and {found[name]['cpu_to_floor']:g} in CPU",
+            )
+            for name in ("features", "score")
+        ),
+        told("memory in MiB at any size:", GOALS["peak_mib"], max(peaks)),
+        told(
+            "CPU a session in the largest file, times that in the smallest:",
+            GOALS["growth"],
+            growth,
+        ),
+    ]
+    return f"Goals, at most: {'; '.join(parts)}."
+
+
+def sizing(results: dict[str, Any]) -> list[str]:
+    """What a nation would need, by calculation from the measured cost."""
+    spark = results["spark"]
+    million = results["file"]["sessions"] / 1e6
+    seconds = results["contestants"]["score"]["cpu_s"] / million
+    bytes_a_session = results["file"]["mib"] * 2**20 / results["file"]["sessions"]
+    if "absent" in spark:
+        times, told = 1.0, f"Spark was not measured ({spark['absent']})"
+    else:
+        times = max(1.0, spark["times_local"])
+        told = (
+            f"Spark in local[2] took {spark['times_local']} times as long as the local engine on "
+            f"the same file ({spark['wall_s']} s, {spark['local_wall_s']} s; session warm, one run)"
+        )
+    lines = [
+        f"{told}; the start of its jobs and workers is in it, and weighs less the larger the file. "
+        f"A million sessions cost {seconds:.1f} core seconds in the local engine. By calculation "
+        f"from that, for 300 million accounts with 20 billion sessions a month (a run looks at 180 "
+        f"days), at the local engine's cost and at Spark's:",
+        "",
+        "| a run over | sessions | Parquet | core hours | with Spark | cores, to end in 4 hours |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, months in (("a month", 1), ("the window of 180 days", 6)):
+        sessions = months * NATION_SESSIONS
+        hours = sessions / 1e6 * seconds / 3_600
+        lines.append(
+            f"| {name} | {sessions / 1e9:,.0f} billion | "
+            f"{sessions * bytes_a_session / 1e12:.1f} TB | {hours:,.0f} | {hours * times:,.0f} | "
+            f"{hours / 4:,.0f} to {hours * times / 4:,.0f} |"
+        )
+    return lines
+
+
+def beside_earlier(results: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
+    """What became slower or faster than recorded by a tenth or more, as ratios to the floor."""
+    told = []
+    for name, title in CONTESTANTS:
+        new, old = (each["contestants"].get(name, {}) for each in (results, earlier))
+        if "cpu_to_floor" in new and "cpu_to_floor" in old and old["cpu_to_floor"]:
+            change = new["cpu_to_floor"] / old["cpu_to_floor"] - 1
+            if abs(change) >= 0.1:
+                told.append(f"{title}: {change:+.0%} CPU beside the floor, against the recorded")
+    return told
+
+
+def into_readme(text: str, results: dict[str, Any]) -> str:
+    """The README with the table of these results between its marks."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{table(results)}\n{END}{after}"
 
 
 def _positive(text: str) -> int:
@@ -434,30 +704,50 @@ def _positive(text: str) -> int:
     return number
 
 
+def _several(text: str) -> list[int]:
+    return [_positive(each) for each in text.split(",") if each]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=_positive, default=1_000_000)
+    parser.add_argument(
+        "--others", type=_several, default=[3_000_000], help="other sizes, as 1000000,30000000"
+    )
     parser.add_argument("--repeats", type=_positive, default=5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--model", help="folder of a model; left out, the one that ships")
     parser.add_argument("--out", type=Path, help="JSON file to write; left out, only shown")
+    parser.add_argument("--folder", type=Path, help="where generated files lie and are kept")
+    parser.add_argument("--readme", type=Path, help="README to put the table into")
     parser.add_argument("--part", help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--beside", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part == "generate":
         generate(options.file, options.sessions, options.seed)
     elif options.part == "account":
         sys.stdout.write(json.dumps(time_account(options.model, options.seed)))
+    elif options.part == "spark":
+        sys.stdout.write(json.dumps(time_spark(options.beside, options.file, options.model)))
+    elif options.part == "grow":
+        sys.stdout.write(json.dumps(grow(options.beside, options.file, options.model)))
     elif options.part is not None:
         found = compete(options.part, options.file, options.repeats, options.model)
         sys.stdout.write(json.dumps(found))
     else:
-        with tempfile.TemporaryDirectory(prefix="household-ml-bench-") as folder:
-            results = measure(options, Path(folder) / "sessions.parquet")
+        with tempfile.TemporaryDirectory(prefix="household-ml-bench-") as scratch:
+            results = measure(options, options.folder or Path(scratch))
         sys.stdout.write(table(results))
         if options.out is not None:
+            if options.out.exists():
+                earlier = json.loads(options.out.read_text(encoding="utf-8"))
+                sys.stdout.writelines(f"{line}\n" for line in beside_earlier(results, earlier))
             options.out.parent.mkdir(parents=True, exist_ok=True)
             options.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        if options.readme is not None:
+            text = options.readme.read_text(encoding="utf-8")
+            options.readme.write_text(into_readme(text, results), encoding="utf-8")
 
 
 if __name__ == "__main__":
