@@ -14,20 +14,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+import pyarrow as pa
+
 from household_ml.errors import AuditError, ParameterError, Problem
+from household_ml.scoring.one_account import AccountAnswer, DeviceAnswer
 from household_ml.scoring.scorer import HouseholdScorer
 from household_ml.serving.audit_recorder import Recorder
 from household_ml.serving.audit_records import AuditedAnswer, AuditedModel, read_record_id
 from household_ml.serving.audit_store import AuditStore
+from household_ml.sessions import read_sessions
+from household_ml.sessions.one_account import account_table
 
 if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
+    from household_ml.networks import NetworkStatistics
     from household_ml.scoring.answers import Scored
     from household_ml.sessions.keys import Keys
 
@@ -265,9 +272,48 @@ class AuditedScorer(HouseholdScorer):
 
     def score_with_inputs(self, *args: Any, **options: Any) -> Scored:
         """As :meth:`HouseholdScorer.score_with_inputs`; an answer not written is not given."""
+        return self.score_with_records(*args, **options)[0]
+
+    def score_with_records(self, *args: Any, **options: Any) -> tuple[Scored, list[str]]:
+        """As :meth:`score_with_inputs`, with the id of the record of each row of the scores."""
         scored = super().score_with_inputs(*args, **options)
-        self.log.append(scored, self.model, source=self.source)
-        return scored
+        return scored, self.log.append(scored, self.model, source=self.source)
+
+    def score_account(
+        self,
+        sessions: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]],
+        *,
+        account_id: str = "account",
+        extra_members: int = 0,
+        networks: NetworkStatistics | None = None,
+        as_of: str | datetime | int | None = None,
+    ) -> AccountAnswer:
+        """As :meth:`HouseholdScorer.score_account`; an answer not written is not given.
+
+        What is recorded is kept in tables, so this takes the way through them.
+        """
+        taken = read_sessions(account_table(sessions, account_id), format="sessions")
+        slots = pa.table({"account_id": [account_id], "extra_members": [extra_members]})
+        scores = self.score_table(taken, accounts=slots, networks=networks, as_of=as_of)
+        rejected = taken.reading.rejected
+        names = DeviceAnswer._fields
+        return AccountAnswer(
+            account_id,
+            scores["as_of"][0].as_py(),
+            self.model_label,
+            tuple(
+                DeviceAnswer(**{**row, "reasons": tuple(row["reasons"])})
+                for row in scores.select(names).to_pylist()
+            ),
+            taken.reading.rows_in,
+            tuple(
+                zip(
+                    (rejected["row"].to_numpy() - 1).tolist(),
+                    rejected["reason"].to_pylist(),
+                    strict=True,
+                )
+            ),
+        )
 
 
 def read_answer(path: str | Path, record: str) -> tuple[AuditedAnswer, int | None]:

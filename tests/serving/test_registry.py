@@ -254,11 +254,21 @@ def holdout(simulated: Simulated) -> LabelledSessions:
 
 
 @pytest.fixture(scope="module")
-def uncertified(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uncertified(
+    model_folder: Path, tmp_path_factory: pytest.TempPathFactory, store: str
+) -> Registered:
     """The same trees, but thresholds that nothing is known about."""
     model = HouseholdModel.load(model_folder)
-    bare = replace(model, version="8", thresholds=Thresholds(0.4, 0.5))
-    return bare.save(tmp_path_factory.mktemp("uncertified") / "model")
+    bare = replace(model, version="8", metrics=None, thresholds=Thresholds(0.4, 0.5))
+    return register(bare.save(tmp_path_factory.mktemp("uncertified") / "model"), "uncertified")
+
+
+def enter(name: str, *versions: Registered) -> None:
+    """Put versions that are logged under another name: a champion, and a challenger."""
+    client = import_mlflow().MlflowClient()
+    for alias, each in zip(("champion", "challenger"), versions, strict=False):
+        copy = client.copy_model_version(f"models:/{each.name}/{each.version}", name)
+        client.set_registered_model_alias(name, alias, str(copy.version))
 
 
 def aliases(name: str) -> dict[str, str]:
@@ -267,11 +277,10 @@ def aliases(name: str) -> dict[str, str]:
 
 
 def test_an_equal_challenger_is_promoted_and_why_is_written(
-    model_folder: Path, holdout: LabelledSessions
+    first: Registered, holdout: LabelledSessions
 ) -> None:
     name = "equal"
-    register(model_folder, name)
-    register(model_folder, name)
+    enter(name, first, first)
     looked = promote(name, [holdout], dry_run=True, replicates=20)
     assert (looked.contest.holds, looked.moved) == (True, False)
     assert "would be promoted: version 2, before version 1" in looked.to_text()
@@ -291,11 +300,10 @@ def test_an_equal_challenger_is_promoted_and_why_is_written(
 
 
 def test_a_challenger_without_a_certificate_stays_one_and_why_is_written(
-    model_folder: Path, uncertified: Path, holdout: LabelledSessions
+    first: Registered, uncertified: Registered, holdout: LabelledSessions
 ) -> None:
-    name = "uncertified"
-    register(model_folder, name)
-    register(uncertified, name)
+    name = "without a certificate"
+    enter(name, first, uncertified)
     found = promote(name, [holdout], replicates=20)
     assert not found.moved
     assert "not promoted: version 2 fails in certified account_false_flags" in found.to_text()
@@ -306,10 +314,10 @@ def test_a_challenger_without_a_certificate_stays_one_and_why_is_written(
 
 
 def test_without_a_champion_the_certificate_decides(
-    model_folder: Path, holdout: LabelledSessions
+    first: Registered, holdout: LabelledSessions
 ) -> None:
     name = "no champion"
-    register(model_folder, name)
+    enter(name, first)
     client = import_mlflow().MlflowClient()
     client.delete_registered_model_alias(name, "champion")
     client.set_registered_model_alias(name, "challenger", "1")
@@ -317,12 +325,10 @@ def test_without_a_champion_the_certificate_decides(
     assert aliases(name) == {"champion": "1"}
 
 
-def test_what_cannot_be_promoted_is_told(
-    first: Registered, model_folder: Path, holdout: LabelledSessions
-) -> None:
+def test_what_cannot_be_promoted_is_told(first: Registered, holdout: LabelledSessions) -> None:
     with pytest.raises(ModelNotFoundError, match="nobody must be a registered model"):
         promote("nobody", [holdout])
-    register(model_folder, "alone")
+    enter("alone", first)
     with pytest.raises(ModelNotFoundError, match="must have a version with the alias challenger"):
         promote("alone", [holdout])
     with pytest.raises(ParameterError, match="a contest must have data"):
@@ -330,22 +336,21 @@ def test_what_cannot_be_promoted_is_told(
 
 
 def test_the_command_prints_why_and_its_exit_code_tells(
-    model_folder: Path,
-    uncertified: Path,
+    first: Registered,
+    uncertified: Registered,
     world_folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = "by command"
-    register(model_folder, name)
-    register(uncertified, name)
+    enter(name, first, uncertified)
     with pytest.raises(SystemExit) as ended:
         main(["promote", "--name", name, "--data", str(world_folder)])
     assert ended.value.code == 1
     assert "FAILS  certified account_false_flags" in capsys.readouterr().out
-    register(model_folder, name)
+    enter(name, first, first)
     with pytest.raises(SystemExit) as ended:
         main(["promote", "--name", name, "--data", str(world_folder), "--dry-run"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
     assert "holds  pr_auc no worse" in told
-    assert told.splitlines()[-1].startswith("would be promoted: version 3")
+    assert told.splitlines()[-1].startswith("would be promoted: version 4, before version 3")

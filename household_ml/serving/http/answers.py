@@ -11,8 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from household_ml.errors import ParameterError, Problem
+from household_ml.serving.audit import AuditedScorer
 from household_ml.serving.http.messages import (
     AccountDevices,
+    AccountIn,
     AccountScores,
     BatchRequest,
     BatchScores,
@@ -38,6 +40,7 @@ class _Scored(NamedTuple):
     scores: pa.Table
     rows: RowCounts
     rejected: tuple[RejectedRow, ...]
+    records: tuple[str | None, ...]  # of each row of the scores
 
     @property
     def as_of(self) -> datetime:
@@ -46,7 +49,7 @@ class _Scored(NamedTuple):
 
 
 def score_account(loaded: Loaded, asked: ScoreRequest) -> AccountScores:
-    """Score the devices of one account.
+    """Score the devices of one account, without a table where nothing is recorded.
 
     Parameters
     ----------
@@ -64,6 +67,8 @@ def score_account(loaded: Loaded, asked: ScoreRequest) -> AccountScores:
     NoSessionsError
         Not one session can be used.
     """
+    if not loaded.recorded:
+        return _score_alone(loaded, asked)
     found = _score(loaded, [(asked.account_id, asked.sessions)], [asked.extra_members], asked.as_of)
     return AccountScores(
         account_id=asked.account_id,
@@ -72,6 +77,7 @@ def score_account(loaded: Loaded, asked: ScoreRequest) -> AccountScores:
         devices=tuple(_devices(found.scores)),
         rows=found.rows,
         rejected=found.rejected,
+        record=_answer_of(found.records[0]),
     )
 
 
@@ -105,10 +111,14 @@ def score_batch(loaded: Loaded, asked: BatchRequest) -> BatchScores:
     owners = found.scores["account_id"].to_pylist()
     for account, device in zip(owners, _devices(found.scores), strict=True):
         devices[account].append(device)
+    records = dict(zip(owners, map(_answer_of, found.records), strict=True))
     return BatchScores(
         as_of=found.as_of,
         model=loaded.scorer.model_label,
-        accounts=tuple(AccountDevices(account, tuple(own)) for account, own in devices.items()),
+        accounts=tuple(
+            AccountDevices(account, tuple(own), records.get(account))
+            for account, own in devices.items()
+        ),
         rows=found.rows,
         rejected=found.rejected,
     )
@@ -171,29 +181,78 @@ def sessions_table(accounts: _Given) -> pa.Table:
 
 
 def try_out(loaded: Loaded) -> None:
-    """Score made-up accounts, so that no request waits for code to be compiled or loaded."""
+    """Score made-up accounts each way, so that no request waits for code to be compiled."""
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     sessions = tuple(
         SessionIn(f"device {index % 2}", noon + timedelta(days=index), "192.0.2.1", 60.0)
         for index in range(8)
     )
-    score_account(loaded, ScoreRequest(sessions))
+    score_account(loaded, ScoreRequest(sessions, extra_members=1))
+    score_batch(loaded, BatchRequest(tuple(AccountIn(name, sessions, 1) for name in "ab")))
 
 
-def _score(loaded: Loaded, given: _Given, slots: Sequence[int], as_of: datetime | None) -> _Scored:
+def _score_alone(loaded: Loaded, asked: ScoreRequest) -> AccountScores:
+    _check_moment(asked.as_of)
+    rows = asked.sessions
+    found = loaded.scorer.score_account(
+        {
+            "device_id": [row.device_id for row in rows],
+            "started_at": [row.started_at for row in rows],
+            "ip": [row.ip for row in rows],
+            "duration_s": [row.duration_s for row in rows],
+            "asn": [row.asn for row in rows],
+            "device_type": [row.device_type for row in rows],
+            "country": [row.country for row in rows],
+            "utc_offset_min": [row.utc_offset_min for row in rows],
+            "profile_id": [row.profile_id for row in rows],
+        },
+        account_id=asked.account_id,
+        extra_members=asked.extra_members,
+        networks=loaded.networks,
+        as_of=asked.as_of,
+    )
+    rejected = found.rejected
+    return AccountScores(
+        account_id=asked.account_id,
+        as_of=found.as_of,
+        model=found.model,
+        devices=tuple([DeviceScore(*device) for device in found.devices]),
+        rows=RowCounts(found.rows_in, found.rows_in - len(rejected), len(rejected)),
+        rejected=tuple([RejectedRow(asked.account_id, row, why) for row, why in rejected]),
+    )
+
+
+def _check_moment(as_of: datetime | None) -> None:
     if as_of is not None and not _FIRST <= as_of.replace(tzinfo=None) <= _LAST:
         problem = Problem("as_of must be between 1990 and 2200", str(as_of), "Give another moment.")
         raise ParameterError(problem)
+
+
+def _score(loaded: Loaded, given: _Given, slots: Sequence[int], as_of: datetime | None) -> _Scored:
+    _check_moment(as_of)
     sessions = read_sessions(sessions_table(given))
     accounts = pa.table(
         {"account_id": [account for account, _ in given], "extra_members": list(slots)}
     )
-    scores = loaded.scorer.score_table(
-        sessions, accounts=accounts, networks=loaded.networks, as_of=as_of
-    )
+    records: Sequence[str | None]
+    if isinstance(loaded.scorer, AuditedScorer):
+        scored, records = loaded.scorer.score_with_records(
+            sessions, accounts=accounts, networks=loaded.networks, as_of=as_of
+        )
+        scores = scored.scores
+    else:
+        scores = loaded.scorer.score_table(
+            sessions, accounts=accounts, networks=loaded.networks, as_of=as_of
+        )
+        records = [None] * len(scores)
     received = sessions.reading.rows_in
     rows = RowCounts(received, len(sessions), received - len(sessions))
-    return _Scored(scores, rows, _rejected(sessions, given))
+    return _Scored(scores, rows, _rejected(sessions, given), tuple(records))
+
+
+def _answer_of(record: str | None) -> str | None:
+    """Id of the answer that the record of a device is a part of."""
+    return None if record is None else record.partition(".")[0]
 
 
 def _devices(scores: pa.Table) -> list[DeviceScore]:

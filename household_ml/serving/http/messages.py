@@ -145,6 +145,15 @@ class RowCounts(Struct, frozen=True):
     rejected: int
 
 
+_Record = Annotated[
+    str | None,
+    Meta(
+        description="Id of the record of this answer, for household-ml explain: with a dot and the "
+        "number of a device, from 1, that of the device. null: no record is kept."
+    ),
+]
+
+
 class AccountScores(Struct, frozen=True):
     """Answer for one account."""
 
@@ -154,6 +163,7 @@ class AccountScores(Struct, frozen=True):
     devices: tuple[DeviceScore, ...]
     rows: RowCounts
     rejected: tuple[RejectedRow, ...] = ()
+    record: _Record = None
 
 
 class AccountDevices(Struct, frozen=True):
@@ -161,6 +171,7 @@ class AccountDevices(Struct, frozen=True):
 
     account_id: str
     devices: tuple[DeviceScore, ...]
+    record: _Record = None
 
 
 class BatchScores(Struct, frozen=True):

@@ -48,19 +48,32 @@ Every error is told as a problem (RFC 9457) with a stable code. Besides what sta
 connection may be answered with 400 when it does not speak HTTP, 408 or 431 when the headers of a
 request are too slow or too large, and 503 when there are too many connections."""
 
+#: Status -> code -> what it means. A call that lists none has them all.
 _PROBLEMS: Final = {
-    "400": "The body is not JSON: code format.",
-    "401": "The API key is missing or unknown: code unauthorized.",
-    "408": "The body took longer than {arrival_s:g} s to arrive: code slow_request.",
-    "413": "The body has more than {max_body} bytes, or its accounts more than {max_sessions} "
-    "sessions together: code too_large.",
-    "415": "The body is of another type, or compressed: code media_type.",
-    "422": "Fields are missing or wrong (code schema), or what they say cannot be answered (codes "
-    "no_sessions, parameter and the other codes of wrong input); all problems together.",
-    "500": "An error of the service, with a request id.",
-    "503": "Nothing can be answered now: as much is in progress as may be (code busy), it took "
-    "longer than {work_s:g} s (timed_out), or no model is loaded yet (not_ready).",
+    "400": {"format": "the body is not JSON"},
+    "401": {"unauthorized": "the API key is missing or unknown"},
+    "408": {"slow_request": "the body took longer than {arrival_s:g} s to arrive"},
+    "413": {
+        "too_large": "the body has more than {max_body} bytes, or its accounts more than "
+        "{max_sessions} sessions together"
+    },
+    "415": {"media_type": "the body is of another type, or compressed"},
+    "422": {
+        "schema": "fields are missing or wrong, all of them told together",
+        "no_sessions": "not one session can be used",
+        "parameter": "as_of is no moment to score at, or an account is given twice",
+    },
+    "500": {
+        "error": "an error of the service, told with the id of the request",
+        "audit": "the answer could not be recorded, so it is not given",
+    },
+    "503": {
+        "busy": "as much is in progress as may be",
+        "timed_out": "it took longer than {work_s:g} s, waiting included",
+        "not_ready": "no model is loaded yet, or the service stops",
+    },
 }
+_ALL: Final = {status: tuple(codes) for status, codes in _PROBLEMS.items()}
 
 _HEADERS: Final = {
     "401": {"WWW-Authenticate": "Bearer."},
@@ -101,7 +114,10 @@ def describe(config: ServiceConfig | None = None, *, secured: bool = True) -> di
             "/v1/score/batch": {"post": calls.batch()},
             "/v1/model": {
                 "get": calls.get(
-                    "model", "The model that answers.", _json("ModelDescription"), "401 500 503"
+                    "model",
+                    "The model that answers.",
+                    _json("ModelDescription"),
+                    {"503": ("not_ready",)},
                 )
             },
             "/metrics": {
@@ -109,7 +125,6 @@ def describe(config: ServiceConfig | None = None, *, secured: bool = True) -> di
                     "metrics",
                     "Metrics in the text format of Prometheus.",
                     {"text/plain": {"schema": {"type": "string"}}},
-                    "401 500",
                 )
             },
             "/healthz": {"get": calls.probe("healthz", "Whether the process lives.", "It lives.")},
@@ -177,11 +192,18 @@ class _Calls:
         summary = "Score the devices of many accounts: at one moment, or as a stream of accounts."
         return self._post("scoreBatch", summary, taken, gives)
 
-    def get(self, name: str, summary: str, gives: dict[str, Any], errors: str) -> dict[str, Any]:
+    def get(
+        self,
+        name: str,
+        summary: str,
+        gives: dict[str, Any],
+        others: dict[str, tuple[str, ...]] | None = None,
+    ) -> dict[str, Any]:
+        errors = {"401": _ALL["401"], "500": ("error",), **(others or {})}
         return {
             "summary": summary,
             "operationId": name,
-            "responses": self._responses(gives, errors.split()),
+            "responses": self._responses(gives, errors),
             **self._security(),
         }
 
@@ -212,18 +234,23 @@ class _Calls:
                 "description": limit.format(**self._limits),
                 "content": taken,
             },
-            "responses": self._responses(gives, list(_PROBLEMS)),
+            "responses": self._responses(gives, _ALL),
             **self._security(),
         }
 
-    def _responses(self, gives: dict[str, Any], errors: list[str]) -> dict[str, Any]:
+    def _responses(
+        self, gives: dict[str, Any], errors: dict[str, tuple[str, ...]]
+    ) -> dict[str, Any]:
         found = {"200": {"description": "The answer.", "headers": _headers(), "content": gives}}
-        for status in errors:
+        for status, codes in errors.items():
             if status != "401" or self._secured:
+                told = [f"{code}: {_PROBLEMS[status][code]}" for code in codes]
+                fixed = {"status": {"const": int(status)}, "code": {"enum": list(codes)}}
+                exact = {"allOf": [_ref("ProblemDetails"), {"properties": fixed}]}
                 found[status] = {
-                    "description": _PROBLEMS[status].format(**self._limits),
+                    "description": "; ".join(told).format(**self._limits) + ".",
                     "headers": _headers(_HEADERS.get(status)),
-                    "content": {PROBLEM: {"schema": _ref("ProblemDetails")}},
+                    "content": {PROBLEM: {"schema": exact}},
                 }
         return found
 
@@ -267,6 +294,8 @@ def _ref(name: str) -> dict[str, str]:
 def _type_text(rule: dict[str, Any]) -> str:
     if "$ref" in rule:
         return str(rule["$ref"]).rsplit("/", 1)[-1]
+    if "allOf" in rule:
+        return _type_text(rule["allOf"][0])
     if "x-line-schema" in rule:
         return f"lines of {_type_text(rule['x-line-schema'])}"
     if "anyOf" in rule:

@@ -13,6 +13,9 @@ from household_ml.serving.http.openapi import EXAMPLE
 
 SCORE = json.dumps(EXAMPLE).encode()
 
+#: A caller with patience, who closes the connection of each request.
+ask = httpx.Client(timeout=120, limits=httpx.Limits(max_keepalive_connections=0))
+
 
 def problems(answer: httpx.Response, status: int, code: str) -> list[dict[str, Any]]:
     """The problems of an answer that must be one."""

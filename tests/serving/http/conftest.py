@@ -29,6 +29,7 @@ def running(app: FastAPI) -> Iterator[httpx.Client]:
     thread.start()
     try:
         while not server.started:
+            assert thread.is_alive(), "the server ended before it listened"
             time.sleep(0.01)
         with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
             yield client
@@ -37,7 +38,7 @@ def running(app: FastAPI) -> Iterator[httpx.Client]:
         thread.join()
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 240) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 600) -> None:
     """Wait for something that a thread or a process does."""
     end = time.monotonic() + seconds
     while not holds():

@@ -38,19 +38,20 @@ class Load:
     def _ask(self) -> None:
         with httpx.Client(base_url=self._address, timeout=120, headers=self._headers) as client:
             while not self._over.is_set():
+                began = time.monotonic()
                 try:
                     answer = client.post("/v1/score", content=SCORE)
                     told = answer.json().get("model") or answer.text
                     outcome = told if answer.status_code == 200 else f"{answer.status_code} {told}"
                 except httpx.HTTPError as error:
                     outcome = f"error {type(error).__name__}"
-                self.outcomes.append((time.monotonic(), outcome))
+                self.outcomes.append((began, outcome))
 
     def counts(self, since: float = 0.0) -> Counter[str]:
-        """Outcomes: labels of models that answered, statuses, errors."""
-        return Counter(outcome for when, outcome in self.outcomes if when >= since)
+        """Outcomes of requests that began since then: labels of models, statuses, errors."""
+        return Counter(outcome for began, outcome in self.outcomes if began >= since)
 
-    def wait_for(self, more: int, seconds: float = 240) -> None:
+    def wait_for(self, more: int, seconds: float = 600) -> None:
         """Wait until so many more requests are answered."""
         wanted = len(self.outcomes) + more
         end = time.monotonic() + seconds

@@ -42,7 +42,7 @@ class Process:
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8")
 
-    def listening(self, seconds: float = 120) -> str:
+    def listening(self, seconds: float = 600) -> str:
         """Its address, once it listens."""
         end = time.monotonic() + seconds
         while not (found := _LISTENING.search(self.log)):
@@ -51,7 +51,7 @@ class Process:
             time.sleep(0.02)
         return found[1]
 
-    def ready(self, seconds: float = 240) -> str:
+    def ready(self, seconds: float = 600) -> str:
         """Its address, once it answers."""
         address = self.listening()
         end = time.monotonic() + seconds
@@ -61,7 +61,7 @@ class Process:
             time.sleep(0.05)
         return address
 
-    def terminate(self, seconds: float = 60) -> int:
+    def terminate(self, seconds: float = 240) -> int:
         """Ask it to stop, and wait for its end."""
         self.popen.send_signal(signal.SIGTERM)
         return self.popen.wait(seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,10 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from household_ml import errors
+from household_ml.errors import Problem
 from household_ml.networks import NetworkStatistics
 from household_ml.scoring import HouseholdScorer
+from household_ml.serving.audit import AuditedScorer, AuditLog, read_answer
+from household_ml.serving.explaining import explain_answer
+from household_ml.serving.http import create_app
+from household_ml.serving.http.answers import try_out
+from household_ml.serving.http.model_in_use import ModelInUse
+from household_ml.serving.http.model_sources import FixedSource
 from household_ml.serving.http.openapi import EXAMPLE, describe
+from household_ml.serving.http.problems import STATUSES, status_of
+from household_ml.sessions.keys import Keys
 from tests.serving.http.asking import problems
+from tests.serving.http.conftest import is_ready, running, wait_until
 
 
 def body_of(sessions: pa.Table) -> list[dict[str, Any]]:
@@ -154,7 +166,7 @@ def test_an_error_of_the_service_tells_no_insides(
     def broken(*given: object, **named: object) -> None:
         raise ZeroDivisionError("secret")
 
-    monkeypatch.setattr(HouseholdScorer, "score_table", broken)
+    monkeypatch.setattr(HouseholdScorer, "score_account", broken)
     with caplog.at_level("INFO", logger="household_ml.http"):
         answer = client.post("/v1/score", json=EXAMPLE)
     problems(answer, 500, "error")
@@ -207,7 +219,8 @@ def test_the_page_of_the_api_fetches_nothing_from_elsewhere(client: httpx.Client
 
 def test_logs_hold_nothing_personal(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="household_ml.http"):
-        client.post("/v1/score", json={**EXAMPLE, "account_id": "somebody"})
+        answer = client.post("/v1/score", json={**EXAMPLE, "account_id": "somebody"})
+        wait_until(lambda: answer.headers["x-request-id"] in caplog.text)
     assert "route=/v1/score status=200" in caplog.text
     for personal in ("somebody", "television", "192.0.2"):
         assert personal not in caplog.text
@@ -217,3 +230,68 @@ def test_probabilities_survive_json(client: httpx.Client) -> None:
     devices = client.post("/v1/score", json=EXAMPLE).json()["devices"]
     probabilities = np.array([device["household_probability"] for device in devices])
     assert ((probabilities >= 0) & (probabilities <= 1)).all()
+
+
+def test_each_code_is_described_under_the_status_that_it_is_answered_with() -> None:
+    problem = Problem("it must be", "not", "Mend it.")
+    kinds = [kind for name, kind in vars(errors).items() if name.endswith("Error")]
+    status = {kind.code: status_of(kind(problem)) for kind in kinds}
+    described: set[str] = set()
+    for calls in describe()["paths"].values():
+        for call in calls.values():
+            for number, answer in call["responses"].items():
+                if "application/problem+json" not in answer["content"]:
+                    continue
+                _, exact = answer["content"]["application/problem+json"]["schema"]["allOf"]
+                assert exact["properties"]["status"] == {"const": int(number)}
+                codes = exact["properties"]["code"]["enum"]
+                assert [status[code] for code in codes] == [int(number)] * len(codes)
+                assert all(f"{code}: " in answer["description"] for code in codes)
+                described |= set(codes)
+    assert {kind.code for kind in STATUSES} - {"input"} <= described
+
+
+def test_what_is_recorded_is_named_and_can_be_explained(
+    scorer: HouseholdScorer, model_folder: Path, tmp_path: Path
+) -> None:
+    path, keys = tmp_path / "audit.db", Keys.generate()
+    with AuditLog(path, keys) as log:
+        models = ModelInUse(
+            FixedSource(scorer),
+            try_out=try_out,
+            recording=lambda each: AuditedScorer(each, log, source="http"),
+        )
+        with running(create_app(models)) as client:
+            wait_until(lambda: is_ready(client))
+            found = client.post("/v1/score", json=EXAMPLE).json()
+            entry = {name: EXAMPLE[name] for name in ("account_id", "sessions")}
+            batch = client.post("/v1/score/batch", json={"accounts": [entry]}).json()
+    assert found["record"]
+    assert batch["accounts"][0]["record"] == found["record"]
+    for number, device in enumerate(found["devices"], start=1):
+        answer, position = read_answer(path, f"{found['record']}.{number}")
+        assert position == number
+        explained = explain_answer(answer, model=model_folder, keys=keys)
+        assert (explained.equal, explained.intact) == (True, True)
+        assert explained.devices[number - 1].probability == device["household_probability"]
+        assert list(explained.devices[number - 1].reasons) == device["reasons"]
+
+
+def test_what_is_recorded_is_answered_as_what_is_not(
+    scorer: HouseholdScorer, client: httpx.Client, statistics: NetworkStatistics, tmp_path: Path
+) -> None:
+    odd = {**EXAMPLE["sessions"][0], "ip": "127.0.0.1"}
+    sessions, slots = [odd, *EXAMPLE["sessions"]], {"extra_members": 1, "networks": statistics}
+    with AuditLog(tmp_path / "audit.db", Keys.generate()) as log:
+        recorded = AuditedScorer(scorer, log).score_account(sessions, account_id="A-1", **slots)
+    assert recorded == scorer.score_account(sessions, account_id="A-1", **slots)
+    asked = {**EXAMPLE, "sessions": sessions, "extra_members": 1}
+    found = client.post("/v1/score", json=asked).json()
+    assert [device["household_probability"] for device in found["devices"]] == [
+        device.household_probability for device in recorded.devices
+    ]
+    assert found["rejected"] == [{"account_id": "A-1", "row": 0, "reason": recorded.rejected[0][1]}]
+
+
+def test_where_nothing_is_recorded_no_record_is_named(client: httpx.Client) -> None:
+    assert client.post("/v1/score", json=EXAMPLE).json()["record"] is None

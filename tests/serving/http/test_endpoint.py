@@ -18,15 +18,21 @@ from household_ml.serving.http.openapi import EXAMPLE
 from tests.serving.http.asking import SCORE, Raw, post, problems
 from tests.serving.http.conftest import is_ready, running, wait_until
 
-LIMITS = replace(
-    ServiceConfig(), max_body=len(SCORE), max_sessions=18, max_requests=2, arrival_s=0.4
-)
+LIMITS = replace(ServiceConfig(), max_body=len(SCORE), max_sessions=18, max_requests=2)
 
 
 @pytest.fixture(scope="module")
 def limited(scorer: HouseholdScorer) -> Iterator[httpx.Client]:
     """A service with limits that are soon met."""
     with running(create_app(scorer, config=LIMITS)) as found:
+        wait_until(lambda: is_ready(found))
+        yield found
+
+
+@pytest.fixture(scope="module")
+def hurried(scorer: HouseholdScorer) -> Iterator[httpx.Client]:
+    """A service that waits for nobody."""
+    with running(create_app(scorer, config=replace(LIMITS, arrival_s=0.3))) as found:
         wait_until(lambda: is_ready(found))
         yield found
 
@@ -77,8 +83,8 @@ def test_more_sessions_than_a_request_may_have(limited: httpx.Client) -> None:
         assert told["got"] == "19"
 
 
-def test_a_body_that_does_not_arrive(limited: httpx.Client) -> None:
-    with Raw(limited.base_url) as raw:
+def test_a_body_that_does_not_arrive(hurried: httpx.Client) -> None:
+    with Raw(hurried.base_url) as raw:
         raw.send(post("/v1/score", len(SCORE)) + SCORE[:10])
         status, headers, body = raw.answer()
         assert (status, headers["connection"]) == (408, "close")
@@ -86,8 +92,8 @@ def test_a_body_that_does_not_arrive(limited: httpx.Client) -> None:
         assert raw.is_closed()
 
 
-def test_headers_that_do_not_arrive(limited: httpx.Client) -> None:
-    with Raw(limited.base_url) as raw:
+def test_headers_that_do_not_arrive(hurried: httpx.Client) -> None:
+    with Raw(hurried.base_url) as raw:
         raw.send(b"POST /v1/score HTTP/1.1\r\nHost:")
         status, headers, body = raw.answer()
         assert (status, headers["content-type"]) == (408, "application/problem+json")
@@ -102,8 +108,8 @@ def test_headers_without_end(limited: httpx.Client) -> None:
         assert raw.is_closed()
 
 
-def test_a_connection_on_which_nothing_is_asked_is_closed(limited: httpx.Client) -> None:
-    with Raw(limited.base_url) as raw:
+def test_a_connection_on_which_nothing_is_asked_is_closed(hurried: httpx.Client) -> None:
+    with Raw(hurried.base_url) as raw:
         assert raw.is_closed()
 
 

@@ -12,21 +12,19 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from household_ml.serving.api_keys import add_key, revoke_key
 from household_ml.serving.http.openapi import EXAMPLE
-from tests.serving.http.asking import SCORE, Raw, chunked, post, problems
+from tests.serving.http.asking import SCORE, Raw, ask, chunked, post, problems
 from tests.serving.http.conftest import wait_until
 from tests.serving.http.load import Load
 from tests.serving.http.process import Process
 
 GIGABYTE = 1 << 30
-#: A caller with patience, and a new connection for each request.
-ask = httpx.Client(timeout=120, limits=httpx.Limits(max_keepalive_connections=0))
 
-QUICK = {"HOUSEHOLD_ML_HTTP_ARRIVAL_S": "1.5", "HOUSEHOLD_ML_HTTP_WORK_S": "20"}
+#: Long enough for what is honest on a machine that is busy.
+ARRIVAL_S = 2.5
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(folder: Path, model_folder: Path) -> Iterator[Process]:
-    with Process(folder, "--model", str(model_folder), "--api-keys", "off", **QUICK) as found:
+    limits = {"HOUSEHOLD_ML_HTTP_ARRIVAL_S": str(ARRIVAL_S), "HOUSEHOLD_ML_HTTP_WORK_S": "60"}
+    with Process(folder, "--model", str(model_folder), "--api-keys", "off", **limits) as found:
         found.ready()
         yield found
 
@@ -94,7 +93,7 @@ def test_slow_callers_are_let_go_and_stop_nobody(address: str) -> None:
     for raw in slow:
         raw.send(post("/v1/score", len(SCORE)))
     began = time.monotonic()
-    while time.monotonic() - began < 1.2:
+    while time.monotonic() - began < ARRIVAL_S / 2:
         for raw in slow:
             raw.send(b" ")
         assert scores(address)
@@ -224,7 +223,7 @@ def test_a_stop_under_load_loses_no_request(closed: Process, keys: Path) -> None
     assert json.loads(body)["devices"]
     assert len(load.counts()) == 1, load.counts()
     assert not next(iter(load.counts())).startswith(("error", "4", "5"))
-    assert closed.popen.wait(60) == 0
+    assert closed.popen.wait(240) == 0
 
 
 def test_killed_and_started_again_it_answers_the_same(folder: Path, model_folder: Path) -> None:
@@ -254,8 +253,9 @@ def let_go_who_does_not_read(service: Process) -> None:
 def test_the_log_tells_nothing_personal(service: Process, address: str) -> None:
     body = {**EXAMPLE, "account_id": "somebody"}
     assert ask.post(f"{address}/v1/score?who=somebody", json=body).status_code == 200
-    ask.post(f"{address}/v1/score", content=b'{"account_id": "somebody", "sessions": 5}')
     ask.get(f"{address}/somebody")
+    last = ask.post(f"{address}/v1/score", content=b'{"account_id": "somebody", "sessions": 5}')
+    wait_until(lambda: last.headers["x-request-id"] in service.log)
     assert "route=/v1/score status=200" in service.log
     for personal in ("somebody", "television", "192.0.2", "198.51.100", "127.0.0.1:"):
         told = service.log.replace(f"listening on {address}", "")

@@ -20,15 +20,14 @@ import pytest
 from household_ml.errors import ModelNotFoundError, RegistryError
 from household_ml.modeling.model import HouseholdModel
 from household_ml.modeling.thresholds import Thresholds
-from household_ml.scoring.sources import import_mlflow
+from household_ml.scoring.sources import import_mlflow_quietly
 from household_ml.serving.http.model_sources import FolderSource, RegistrySource
+from tests.serving.http.asking import ask
 from tests.serving.http.conftest import wait_until
 from tests.serving.http.load import Load
 from tests.serving.http.process import Process
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::ResourceWarning")
-
-ask = httpx.Client(timeout=120)
 
 URI = "models:/household@champion"
 
@@ -53,7 +52,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.uri = f"sqlite:///{folder / 'mlflow.db'}"
-        self.client: Any = import_mlflow().MlflowClient(self.uri)
+        self.client: Any = import_mlflow_quietly().MlflowClient(self.uri)
         self.client.create_registered_model("household")
         for name in ("first", "second"):
             self.client.create_model_version("household", (folder / name).as_uri())
@@ -83,7 +82,7 @@ def test_a_moved_alias_is_noticed_and_no_request_is_lost(
             moved = time.monotonic()
             load.wait_for(20)
         assert set(load.counts()) == {models[0].label, models[1].label}
-        assert set(load.counts(since=moved + 1)) <= {models[1].label}
+        assert set(load.counts(since=moved)) == {models[1].label}
         found = ask.get(f"{address}/v1/model").json()
         assert (found["digest"], found["source_version"]) == (models[1].digest, "2")
         assert "household_ml_model_swaps_total 1.0" in ask.get(f"{address}/metrics").text
@@ -94,7 +93,6 @@ def test_a_version_is_fetched_kept_and_found_again(
     folder: Path, store: Store, models: list[HouseholdModel], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
-    import_mlflow().set_tracking_uri(store.uri)
     source = RegistrySource(URI, folder / "kept")
     assert source.kept() is None
     for version in (1, 2):
@@ -157,7 +155,7 @@ class Registry:
                 env={**os.environ, **own},
                 start_new_session=True,
             )
-        wait_until(self._answers, 120)
+        wait_until(self._answers)
 
     def _answers(self) -> bool:
         try:
@@ -231,11 +229,5 @@ def test_a_registry_that_is_away_is_told_from_a_model_that_is_not_there(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     away = f"http://127.0.0.1:{server_port}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", away)
-    mlflow = import_mlflow()
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(away)
-    try:
-        with pytest.raises(RegistryError, match="must be within reach, in the registry"):
-            RegistrySource(URI).version()
-    finally:
-        mlflow.set_tracking_uri(before)
+    with pytest.raises(RegistryError, match=f"must be within reach, in the registry {away}"):
+        RegistrySource(URI).version()

@@ -23,7 +23,7 @@ STREAM = {"Content-Type": "application/x-ndjson"}
 def lines_of(answer: httpx.Response) -> list[dict[str, Any]]:
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/x-ndjson"
-    return [json.loads(line) for line in answer.text.splitlines()]
+    return [json.loads(line) for line in answer.content.splitlines()]
 
 
 def test_each_line_is_answered_as_one_account_is(client: httpx.Client) -> None:
@@ -74,7 +74,7 @@ def test_nothing_in_nothing_out(client: httpx.Client) -> None:
 
 @pytest.fixture(scope="module")
 def limited(scorer: HouseholdScorer) -> Iterator[httpx.Client]:
-    config = replace(ServiceConfig(), max_body=200_000, arrival_s=0.4)
+    config = replace(ServiceConfig(), max_body=200_000)
     with running(create_app(scorer, config=config)) as found:
         wait_until(lambda: is_ready(found))
         yield found
@@ -100,11 +100,14 @@ def test_a_line_may_not(limited: httpx.Client) -> None:
     assert len(found) <= 1
 
 
-def test_a_stream_that_falls_silent_is_ended(limited: httpx.Client) -> None:
-    with Raw(limited.base_url) as raw:
-        raw.send(HEAD + chunked(SCORE + b"\n"))
-        assert raw.head()[0] == 200
-        assert json.loads(raw.chunk())["line"] == 1
-        assert json.loads(raw.chunk())["problem"]["code"] == "slow_request"
-        assert raw.chunk() == b""
-        assert raw.is_closed()
+def test_a_stream_that_falls_silent_is_ended(scorer: HouseholdScorer) -> None:
+    config = replace(ServiceConfig(), arrival_s=0.4)
+    with running(create_app(scorer, config=config)) as hurried:
+        wait_until(lambda: is_ready(hurried))
+        with Raw(hurried.base_url) as raw:
+            raw.send(HEAD + chunked(SCORE + b"\n"))
+            assert raw.head()[0] == 200
+            assert json.loads(raw.chunk())["line"] == 1
+            assert json.loads(raw.chunk())["problem"]["code"] == "slow_request"
+            assert raw.chunk() == b""
+            assert raw.is_closed()
