@@ -35,8 +35,7 @@ os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder / 'mlflow.db'}"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 warnings.filterwarnings("ignore", module="mlflow")
-for noisy in ("alembic", "mlflow"):
-    logging.getLogger(noisy).setLevel(logging.WARNING)
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 import mlflow
 import numpy as np
@@ -55,6 +54,8 @@ from household_ml.serving.promotion import promote
 from household_ml.serving.registry import register
 from household_ml.simulation import simulate
 
+for noisy in ("alembic", "mlflow"):
+    logging.getLogger(noisy).setLevel(logging.ERROR)
 os.chdir(folder)  # MLflow keeps artifacts beside where it is called from
 
 

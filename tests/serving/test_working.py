@@ -57,9 +57,11 @@ def test_elsewhere_it_writes_lines(shown: Terminal) -> None:
 
 
 def test_it_is_silent_while_a_bar_is_shown(shown: Terminal) -> None:
-    with redirect_stderr(shown), Working("thinking"), Progress("scoring", 2):
-        time.sleep(0.3)
-        told = shown.getvalue()
+    with redirect_stderr(shown):
+        bar = Progress("scoring", 2)
+        with bar, Working("thinking"):
+            time.sleep(0.3)
+            told = shown.getvalue()
     assert "scoring" in told
     assert "thinking" not in told
 
