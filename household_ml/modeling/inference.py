@@ -9,7 +9,7 @@ are mixed as :mod:`~household_ml.modeling.hypotheses` says, and calibrated as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from household_ml.modeling.walking import Walk, lay_out, leaf_table, sum_leaves
 if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
 
-__all__ = ["Asked", "Inference"]
+__all__ = ["Asked", "Inference", "Prepared", "ask_rows"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,7 +46,38 @@ class Asked(NamedTuple):
     sums: Floats
 
 
-class _Calibration(NamedTuple):
+class Prepared(NamedTuple):
+    """What compiled code needs of a model.
+
+    Attributes
+    ----------
+    features : int
+        Features of the trees.
+    walk : Walk
+        The trees.
+    table : ndarray of float64, shape (M + 1, G + 1)
+        What each leaf adds to each group, and to the log-odds.
+    values : ndarray of float64, shape (M + 1, 1)
+        What each leaf adds to the log-odds.
+    start : ndarray of float64, shape (G + 1,)
+        Where the sums start.
+    base : float
+        Log-odds where nothing is known.
+    doubt_group : int
+        Group of the doubt of home.
+    knots, levels : ndarray of float64
+        The calibration.
+    below, above : float
+        Its slopes below the first and above the last knot.
+    """
+
+    features: int
+    walk: Walk
+    table: Floats
+    values: Floats
+    start: Floats
+    base: float
+    doubt_group: int
     knots: Floats
     levels: Floats
     below: float
@@ -55,12 +86,12 @@ class _Calibration(NamedTuple):
 
 @compiled
 def _sigmoid(x: float) -> float:
-    small = np.exp(-abs(x))
+    small: float = np.exp(-abs(x))
     return (1.0 if x >= 0 else small) / (1.0 + small)
 
 
 @compiled
-def _calibrated(x: float, by: _Calibration) -> float:
+def _calibrated(x: float, by: Prepared) -> Any:
     knots, levels = by.knots, by.levels
     last = knots.size - 1
     if not x < knots[last]:
@@ -75,58 +106,82 @@ def _calibrated(x: float, by: _Calibration) -> float:
 
 
 @compiled
-def _ask(
-    rows: Floats,
-    features: int,
-    walk: Walk,
-    table: Floats,
-    start: Floats,
-    base: float,
-    doubt_group: int,
-    calibration: _Calibration,
-) -> tuple[Floats, Floats, Floats]:
+def _homes(
+    rows: Floats, columns: npt.NDArray[np.intp], features: int
+) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
+    """Columns of the trees at home; at the rival, where it may be home; its row, -1 = none."""
     devices = rows.shape[0]
-    doubted = rows.shape[1] > features
+    home = np.empty((devices, features))
     theirs = np.full(devices, -1, np.int64)
-    count = devices
-    if doubted:
-        for d in range(devices):
-            for column in range(features + 2, rows.shape[1]):
-                if not np.isnan(rows[d, column]):
-                    theirs[d] = count
-                    count += 1
-                    break
-    taken = np.empty((count, features))
+    count = 0
     for d in range(devices):
-        taken[d] = rows[d, :features]
+        for column in range(features):
+            home[d, column] = rows[d, columns[column]]
+        for column in range(features + 2, columns.size):
+            if not np.isnan(rows[d, columns[column]]):
+                theirs[d] = count
+                count += 1
+                break
+    rival = np.empty((count, features))
+    for d in range(devices):
         if theirs[d] >= 0:
-            taken[theirs[d]] = rows[d, features + 2 :]
-    summed = np.empty((count, start.size))
-    for d in range(count):
-        summed[d] = start
-    sum_leaves(taken, walk, table, summed)
-    last = start.size - 1
+            for column in range(features):
+                rival[theirs[d], column] = rows[d, columns[features + 2 + column]]
+    return home, rival, theirs
+
+
+@compiled
+def ask_rows(
+    rows: Floats,
+    columns: npt.NDArray[np.intp],
+    model: Prepared,
+) -> tuple[Floats, Floats, Floats]:
+    """Answer devices; callable from other compiled functions.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (D, C)
+        Rows of a feature table.
+    columns : ndarray of intp, shape (K,)
+        Where the model's columns stand in it.
+    model : Prepared
+        What answers.
+
+    Returns
+    -------
+    log_odds, probability, sums
+        As in `Asked`.
+    """
+    devices, features = rows.shape[0], model.features
+    in_doubt = columns.size > features
+    home, rival, theirs = _homes(rows, columns, features)
+    told = np.full((rival.shape[0], 1), model.start[model.start.size - 1])
+    summed = np.empty((devices, model.start.size))
+    for d in range(devices):
+        summed[d] = model.start
+    sum_leaves(home, model.walk, model.table, summed)
+    if rival.shape[0] > 0:
+        sum_leaves(rival, model.walk, model.values, told)
+    last = model.start.size - 1
     log_odds, probability = np.empty(devices), np.empty(devices)
     for d in range(devices):
-        home = summed[d, last]
-        mixed = home
-        claim = rows[d, features] if doubted else np.nan
+        mixed = summed[d, last]
+        claim = rows[d, columns[features]] if in_doubt else np.nan
         if np.isfinite(claim):
-            rival = rest = 0.0
-            rival_claim = rows[d, features + 1]
+            rival_claim = rows[d, columns[features + 1]]
+            p = claim * _sigmoid(mixed)
             if theirs[d] >= 0 and np.isfinite(rival_claim):
-                rival = rival_claim * _sigmoid(summed[theirs[d], last])
+                p += rival_claim * _sigmoid(told[theirs[d], 0])
             else:
                 rival_claim = 0.0
-            rest = max(1.0 - claim - rival_claim, 0.0)
-            p = claim * _sigmoid(home) + rival + rest * _sigmoid(base)
+            p += max(1.0 - claim - rival_claim, 0.0) * _sigmoid(model.base)
             p = min(max(p, _LEAST), 1.0 - _LEAST)
             mixed = np.log(p / (1.0 - p))
         log_odds[d] = mixed
-        probability[d] = _sigmoid(_calibrated(mixed, calibration))
-        if doubted:
-            summed[d, doubt_group] += mixed - home
-    return log_odds, probability, summed[:devices, :last]
+        probability[d] = _sigmoid(_calibrated(mixed, model))
+        if in_doubt:
+            summed[d, model.doubt_group] += mixed - summed[d, last]
+    return log_odds, probability, summed[:, :last]
 
 
 class Inference:
@@ -143,6 +198,8 @@ class Inference:
     ----------
     names : tuple of str, length G
         The groups, in the order of their first feature.
+    prepared : Prepared
+        What compiled code needs of the model.
     """
 
     def __init__(self, model: HouseholdModel, groups: Sequence[str]) -> None:
@@ -152,18 +209,20 @@ class Inference:
         start = np.zeros(len(self.names) + 1)
         start[-1] = trees.bias
         calibration = model.calibration
-        self._columns = len(model.feature_names)
-        self._parts = (
-            trees.features,
-            lay_out(trees),
-            leaf_table(trees, target[: trees.features], len(self.names)),
-            start,
-            trees.base,
-            int(target[-1]),
-            _Calibration(
-                np.array(calibration.knots), np.array(calibration.levels), *calibration.slopes
-            ),
+        self.prepared = Prepared(
+            features=trees.features,
+            walk=lay_out(trees),
+            table=leaf_table(trees, target[: trees.features], len(self.names)),
+            values=leaf_table(trees),
+            start=start,
+            base=trees.base,
+            doubt_group=int(target[-1]),
+            knots=np.array(calibration.knots),
+            levels=np.array(calibration.levels),
+            below=calibration.slopes[0],
+            above=calibration.slopes[1],
         )
+        self._columns = np.arange(len(model.feature_names), dtype=np.intp)
 
     def __call__(self, values: Floats) -> Asked:
         """Answer devices.
@@ -177,4 +236,4 @@ class Inference:
         -------
         Asked
         """
-        return Asked(*_ask(values, *self._parts))
+        return Asked(*ask_rows(values, self._columns, self.prepared))

@@ -99,7 +99,9 @@ def _find_systems(
     for i in range(hi.size):
         if given[i] != 0:
             asn[i] = 0 if given[i] == unknown else given[i]
-        place = min(np.int64(asn[i]), others)
+        place = others
+        if asn[i] < others:
+            place = asn[i]
         operator[i] = asn[i] if place == others else tables.operator[place]
         connection[i] = tables.connection[place]
     return asn, operator, connection
@@ -114,12 +116,15 @@ def _count_own(
     device_type: Array,
     hi: Array,
     lo: Array,
-    asn: Array,
+    given: Array,
+    unknown: np.uint32,
+    tables: _Tables,
     fixed_types: Array,
     phones: Array,
-) -> tuple[Array, Array, Array, Array, Array, Array, Array]:
-    """Statistics of the networks that this account alone was seen on."""
+) -> tuple[Array, ...]:
+    """AS, operator, connection type, and statistics of the networks of this account alone."""
     n = hi.size
+    asn, operator, connection = _find_systems(hi, lo, given, unknown, tables)
     lines, systems = np.empty(n, np.uint64), np.empty(n, np.uint64)
     fixed, phone = np.empty(n, np.bool_), np.empty(n, np.bool_)
     order = np.empty(n, np.int64)
@@ -167,7 +172,10 @@ def _count_own(
                 tenure[row, level] = found[_TENURE] / _DAY_S
                 span[row, level] = (found[_LAST] - found[_FIRST]) / _DAY_US
             begin = end
-    return accounts, sessions, with_fixed, with_phone, networks, tenure, span
+    return (
+        asn, operator, connection, accounts, sessions, with_fixed, with_phone, networks, tenure,
+        span,
+    )  # fmt: skip
 
 
 @compiled
@@ -177,7 +185,7 @@ def _look_up(
     asn: Array,
     starts: Array,
     key: Array,
-    indexes: tuple[Array, Array, Array, Array],
+    indexes: tuple[Array, ...],
     columns: AccountCounts,
 ) -> tuple[Array, Array, Array, Array, Array, Array, Array, Array]:
     """Rows of a snapshot, and what stands there."""
@@ -213,7 +221,9 @@ def _tables(replaced: str) -> _Tables:
 
 
 @lru_cache(maxsize=2)
-def _snapshot(statistics: NetworkStatistics) -> tuple[Array, Array, tuple[Array, ...], Any]:
+def _snapshot(
+    statistics: NetworkStatistics,
+) -> tuple[Array, Array, tuple[Array, ...], AccountCounts]:
     columns = AccountCounts(*(statistics.columns[name] for name in AccountCounts._fields))
     return statistics.starts, statistics.key, statistics.indexes, columns
 
@@ -242,25 +252,25 @@ def enrich_account(
     """
     hi, lo = sessions.ip_hi, sessions.ip_lo
     tables = _tables(environment("HOUSEHOLD_ML_NETWORK_TABLE"))
-    asn, operator, connection = _find_systems(hi, lo, sessions.asn, _NO_AS, tables)
     if statistics is None:
-        counts = AccountCounts(
-            *_count_own(
-                sessions.account_rows,
-                sessions.account_devices,
-                sessions.device,
-                sessions.started_at,
-                sessions.device_type,
-                hi,
-                lo,
-                asn,
-                _FIXED_TYPES,
-                _PHONES,
-            )
+        asn, operator, connection, *counts = _count_own(
+            sessions.account_rows,
+            sessions.account_devices,
+            sessions.device,
+            sessions.started_at,
+            sessions.device_type,
+            hi,
+            lo,
+            sessions.asn,
+            _NO_AS,
+            tables,
+            _FIXED_TYPES,
+            _PHONES,
         )
-    else:
-        rows, *found = _look_up(hi, lo, asn, *_snapshot(statistics))
-        if 0 in connection.tolist():
-            add_behaviour(connection, NetworkCounts(statistics, rows))
-        counts = AccountCounts(*found)
-    return AccountNetworks(sessions, asn, operator, connection, counts)
+        return AccountNetworks(sessions, asn, operator, connection, AccountCounts(*counts))
+    asn, operator, connection = _find_systems(hi, lo, sessions.asn, _NO_AS, tables)
+    starts, key, indexes, kept = _snapshot(statistics)
+    rows, *counts = _look_up(hi, lo, asn, starts, key, indexes, kept)
+    if 0 in connection.tolist():
+        add_behaviour(connection, NetworkCounts(statistics, rows))
+    return AccountNetworks(sessions, asn, operator, connection, AccountCounts(*counts))

@@ -27,7 +27,7 @@ from household_ml.scoring.verdicts import (
 if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
 
-__all__ = ["AnswerInputs", "Answers", "Scored", "answer", "ask", "asked_groups"]
+__all__ = ["AnswerInputs", "Answers", "Scored", "answer", "ask", "inference_of"]
 
 _GROUPS: Final = {feature.name: feature.group for feature in FEATURES}
 
@@ -132,7 +132,7 @@ def answer(model: HouseholdModel, inputs: AnswerInputs) -> Answers:
         activity=inputs.evidence.device_sessions,
         slots=inputs.slots,
     )
-    told = choose(asked.sums, asked_groups(model), verdict, unseen, unsettled=held != call)
+    told = choose(asked.sums, inference_of(model).names, verdict, unseen, unsettled=held != call)
     return Answers(probability, verdict, told_codes(told), standing)
 
 
@@ -150,16 +150,17 @@ def ask(model: HouseholdModel, values: npt.NDArray[np.float64]) -> Asked:
     -------
     Asked
     """
-    return _inference(model)(np.ascontiguousarray(values, dtype=np.float64))
+    return inference_of(model)(np.ascontiguousarray(values, dtype=np.float64))
 
 
-def asked_groups(model: HouseholdModel) -> tuple[str, ...]:
-    """Groups of evidence, in the order of the columns of :func:`ask`."""
-    return _inference(model).names
+def inference_of(model: HouseholdModel) -> Inference:
+    """The model made ready to answer, once.
 
-
-def _inference(model: HouseholdModel) -> Inference:
-    """The model made ready to answer, once."""
+    Parameters
+    ----------
+    model : HouseholdModel
+        What answers.
+    """
     found: Inference | None = model.__dict__.get("_inference")
     if found is None:
         found = Inference(model, [_GROUPS[name] for name in model.explained_names])

@@ -278,15 +278,12 @@ def _with_evenings(
         "utc_offset_min": sessions.utc_offset_min[home],
         "profile": np.full(count, -1, np.int32),
     }
-    columns = {
-        name: np.concatenate([getattr(sessions, name), values]) for name, values in added.items()
+    order = np.argsort(np.concatenate([sessions.started_at, added["started_at"]]), kind="stable")
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(sessions, name), values])[order]
+        for name, values in added.items()
     }
-    order = np.argsort(columns["started_at"], kind="stable")
-    rows = len(order)
-    return sessions._replace(
-        account_rows=np.array([0, rows]),
-        **{name: values[order] for name, values in columns.items()},
-    )
+    return sessions._replace(account_rows=np.array([0, len(order)]), **columns)
 
 
 def _rows(

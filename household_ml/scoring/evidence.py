@@ -10,7 +10,7 @@ from household_ml.scoring.verdicts import Evidence
 from household_ml.sessions import Sessions
 from household_ml.sessions.one_account import AccountSessions
 
-__all__ = ["measure_evidence"]
+__all__ = ["fill_evidence", "measure_evidence"]
 
 _DAY_US = 86_400_000_000
 
@@ -30,7 +30,7 @@ def measure_evidence(sessions: Sessions | AccountSessions) -> Evidence:
     """
     devices = int(sessions.account_devices[-1])
     found = Evidence(*(np.empty(devices, dtype=np.int64) for _ in range(3)))
-    _measure(
+    fill_evidence(
         sessions.account_rows,
         sessions.account_devices,
         sessions.device,
@@ -43,7 +43,7 @@ def measure_evidence(sessions: Sessions | AccountSessions) -> Evidence:
 
 
 @compiled
-def _measure(
+def fill_evidence(
     account_rows: npt.NDArray[np.int64],
     account_devices: npt.NDArray[np.int64],
     device: npt.NDArray[np.int32],
@@ -52,6 +52,15 @@ def _measure(
     account_sessions: npt.NDArray[np.int64],
     account_days: npt.NDArray[np.int64],
 ) -> None:
+    """Count sessions and days; callable from other compiled functions.
+
+    Parameters
+    ----------
+    account_rows, account_devices, device, started_at
+        As in `Sessions`.
+    device_sessions, account_sessions, account_days : int64 array of shape (D,)
+        Filled, see :class:`~household_ml.scoring.verdicts.Evidence`.
+    """
     device_sessions[:] = 0
     for account in range(account_rows.size - 1):
         first, stop = account_rows[account], account_rows[account + 1]

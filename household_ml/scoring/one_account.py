@@ -8,20 +8,28 @@ counts and computes, and the answers are equal.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.compiling import compiled
 from household_ml.config import FeatureConfig
 from household_ml.features import NEVER
 from household_ml.features.build import build_account_features
+from household_ml.modeling.inference import Prepared, ask_rows
 from household_ml.networks.one_account import enrich_account
 from household_ml.schema import VERDICTS
-from household_ml.scoring.answers import ask, asked_groups
-from household_ml.scoring.evidence import measure_evidence
+from household_ml.scoring.answers import inference_of
+from household_ml.scoring.evidence import fill_evidence
 from household_ml.scoring.reasons import REASONS, choose
-from household_ml.scoring.verdicts import allot_extra_members, decide, too_little_history
+from household_ml.scoring.verdicts import (
+    MIN_ACCOUNT_DAYS,
+    MIN_ACCOUNT_SESSIONS,
+    MIN_DEVICE_SESSIONS,
+    Verdict,
+    allot_extra_members,
+)
 from household_ml.scoring.window import no_session_in_window
 
 if TYPE_CHECKING:
@@ -33,6 +41,10 @@ __all__ = ["AccountAnswer", "DeviceAnswer", "answer_account", "in_window"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WINDOW_US: Final = FeatureConfig().window_days * 86_400_000_000
+_VERDICTS: Final = tuple(int(verdict) for verdict in Verdict)
+#: Thresholds that no probability reaches, where none qualifies.
+_NEVER_INSIDE: Final = 2.0
+_NEVER_OUTSIDE: Final = -1.0
 _CODES: Final = tuple(reason.code for reason in REASONS)
 
 
@@ -129,43 +141,84 @@ def answer_account(
     known = in_window(sessions, moment)
     enriched = enrich_account(known, statistics=statistics)
     values, place, last_home_at = build_account_features(enriched, as_of=moment)
-    asked = ask(model, values[:, columns])
-    evidence = measure_evidence(known)
-    unseen = too_little_history(evidence)
-    thresholds = model.thresholds
-    verdict = decide(
-        asked.probability,
-        unseen,
-        household_at=thresholds.household_at,
-        outside_at=thresholds.outside_at,
+    ready, thresholds = inference_of(model), model.thresholds
+    probability, verdict, activity, unseen, sums = _judge(
+        values,
+        columns,
+        ready.prepared,
+        known.account_rows,
+        known.account_devices,
+        known.device,
+        known.started_at,
+        (MIN_DEVICE_SESSIONS, MIN_ACCOUNT_SESSIONS, MIN_ACCOUNT_DAYS),
+        _VERDICTS,
+        _NEVER_INSIDE if thresholds.household_at is None else thresholds.household_at,
+        _NEVER_OUTSIDE if thresholds.outside_at is None else thresholds.outside_at,
     )
     if extra_members:
         one = np.zeros(verdict.size, dtype=np.int64)
         verdict = allot_extra_members(
-            verdict,
-            account=one,
-            place=place,
-            activity=evidence.device_sessions,
-            slots=one + extra_members,
+            verdict, account=one, place=place, activity=activity, slots=one + extra_members
         )
-    reasons = choose(asked.sums, asked_groups(model), verdict, unseen)
-    devices = zip(
+    reasons = choose(sums, ready.names, verdict, unseen)
+    devices = []
+    for device_id, chance, code, home, where, told in zip(
         known.device_id,
-        asked.probability.tolist(),
-        [VERDICTS[code] for code in verdict.tolist()],
-        [None if home == NEVER else _moment(home) for home in last_home_at.tolist()],
+        probability.tolist(),
+        verdict.tolist(),
+        last_home_at.tolist(),
         place.tolist(),
-        [tuple([_CODES[code] for code in told if code >= 0]) for told in reasons.tolist()],
+        reasons.tolist(),
         strict=True,
-    )
+    ):
+        last_home = None if home == NEVER else _EPOCH + timedelta(0, 0, home)
+        codes = tuple([_CODES[reason] for reason in told if reason >= 0])
+        devices.append(DeviceAnswer(device_id, chance, VERDICTS[code], last_home, where, codes))
     return AccountAnswer(
         known.account_id,
-        _moment(moment),
+        _EPOCH + timedelta(0, 0, moment),
         model.label,
-        tuple([DeviceAnswer(*device) for device in devices]),
+        tuple(devices),
         known.rows_in,
         known.rejected,
     )
+
+
+@compiled
+def _judge(
+    values: npt.NDArray[np.float64],
+    columns: npt.NDArray[np.intp],
+    model: Prepared,
+    account_rows: npt.NDArray[np.int64],
+    account_devices: npt.NDArray[np.int64],
+    device: npt.NDArray[np.int32],
+    started_at: npt.NDArray[np.int64],
+    least: tuple[int, int, int],
+    verdicts: tuple[int, ...],
+    household_at: float,
+    outside_at: float,
+) -> tuple[npt.NDArray[Any], ...]:
+    """Probability, verdict, sessions, too little history and what groups add, of each device.
+
+    `decide` and `too_little_history` of :mod:`~household_ml.scoring.verdicts`, one device at a
+    time.
+    """
+    devices = values.shape[0]
+    household, _, undetermined, outside = verdicts
+    _, probability, sums = ask_rows(values, columns, model)
+    own, all_sessions = np.empty(devices, np.int64), np.empty(devices, np.int64)
+    days = np.empty(devices, np.int64)
+    fill_evidence(account_rows, account_devices, device, started_at, own, all_sessions, days)
+    verdict, unseen = np.empty(devices, np.int8), np.empty(devices, np.bool_)
+    for d in range(devices):
+        unseen[d] = own[d] < least[0] or all_sessions[d] < least[1] or days[d] < least[2]
+        verdict[d] = undetermined
+        if not unseen[d]:
+            if probability[d] >= household_at:
+                verdict[d] = household
+            elif probability[d] <= outside_at:
+                verdict[d] = outside
+    return probability, verdict, own, unseen, sums
 
 
 def in_window(sessions: AccountSessions, moment: int) -> AccountSessions:
@@ -187,7 +240,3 @@ def in_window(sessions: AccountSessions, moment: int) -> AccountSessions:
     if not known.device_id:
         raise no_session_in_window(moment)
     return known
-
-
-def _moment(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)

@@ -39,7 +39,9 @@ __all__ = [
     "WEAKEST",
     "Reason",
     "choose",
+    "choose_codes",
     "explain",
+    "group_codes",
     "group_sums",
     "reasons_markdown",
     "sentence",
@@ -299,7 +301,6 @@ _BY_CODE: Final = {reason.code: reason for reason in REASONS}
 
 _NOBODY: Final = np.zeros(0, dtype=np.bool_)
 
-#: Handed to compiled code, which is not made anew when they change.
 _VERDICTS: Final = tuple(int(verdict) for verdict in Verdict)
 _LITTLE_HISTORY, _MIXED_EVIDENCE, _NOT_LASTING, _PAID_SLOT = (
     REASONS.index(reason) for reason in (LITTLE_HISTORY, MIXED_EVIDENCE, NOT_LASTING, PAID_SLOT)
@@ -435,7 +436,7 @@ def choose(
     """
     told = np.empty((verdict.size, MOST), dtype=np.int8)
     turned = _NOBODY if unsettled is None else unsettled
-    _choose(sums, *_codes(tuple(names)), verdict, _VERDICTS, unseen, turned, told)
+    choose_codes(sums, *group_codes(tuple(names)), verdict, _VERDICTS, unseen, turned, told)
     return told
 
 
@@ -455,15 +456,25 @@ def told_codes(told: npt.NDArray[np.int8]) -> pa.ListArray:
 
 
 @cache
-def _codes(names: tuple[str, ...]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-    """Places in REASONS of what each group says for the household, and against."""
+def group_codes(names: tuple[str, ...]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
+    """Places in REASONS of what each group says for the household, and against.
+
+    Parameters
+    ----------
+    names : tuple of str, length G
+        The groups.
+
+    Returns
+    -------
+    for_, against : int8 array of shape (G,)
+    """
     place = {(reason.group, reason.direction): at for at, reason in enumerate(REASONS)}
     for_, against = ([place[name, sign] for name in names] for sign in (1, -1))
     return np.array(for_, dtype=np.int8), np.array(against, dtype=np.int8)
 
 
 @compiled
-def _choose(
+def choose_codes(
     sums: npt.NDArray[np.float64],
     code_for: npt.NDArray[np.int8],
     code_against: npt.NDArray[np.int8],
@@ -473,6 +484,22 @@ def _choose(
     unsettled: npt.NDArray[np.bool_],
     told: npt.NDArray[np.int8],
 ) -> None:
+    """Choose reasons; callable from other compiled functions.
+
+    Parameters
+    ----------
+    sums, verdict, unseen
+        As in :func:`choose`.
+    code_for, code_against
+        As :func:`group_codes` gives them.
+    verdicts : tuple of four int
+        The codes of :class:`~household_ml.scoring.verdicts.Verdict`, handed over so that what is
+        compiled holds none.
+    unsettled : bool array of shape (D,) or (0,)
+        As in :func:`choose`; empty for none.
+    told : int8 array of shape (D, MOST)
+        Filled.
+    """
     household, extra_member, undetermined, outside = verdicts
     groups = sums.shape[1]
     strength = np.empty(groups)

@@ -87,14 +87,15 @@ class AccountSessions(NamedTuple):
     def of(cls, sessions: Sessions) -> AccountSessions:
         """Take the sessions of one account that were read in another way."""
         table = sessions.reading.rejected
+        columns: dict[str, Any] = {name: getattr(sessions, name) for name in ROW_COLUMNS}
         return cls(
-            sessions.account_id[0].as_py(),
-            tuple(sessions.device_id.to_pylist()),
-            sessions.account_rows,
-            sessions.account_devices,
-            *(getattr(sessions, name) for name in ROW_COLUMNS),
-            sessions.reading.rows_in,
-            tuple(
+            account_id=sessions.account_id[0].as_py(),
+            device_id=tuple(sessions.device_id.to_pylist()),
+            account_rows=sessions.account_rows,
+            account_devices=sessions.account_devices,
+            **columns,
+            rows_in=sessions.reading.rows_in,
+            rejected=tuple(
                 zip(
                     (table["row"].to_numpy() - 1).tolist(), table["reason"].to_pylist(), strict=True
                 )
@@ -110,10 +111,10 @@ class AccountSessions(NamedTuple):
             Microseconds since 1970, UTC.
         """
         at = self.started_at
-        start, stop = np.searchsorted(at, first), np.searchsorted(at, last, side="right")
-        if stop - start == len(at):
+        if len(at) and first <= at[0] and at[-1] <= last:
             return self
-        columns = {name: getattr(self, name)[start:stop] for name in ROW_COLUMNS}
+        start, stop = np.searchsorted(at, first), np.searchsorted(at, last, side="right")
+        columns: dict[str, Any] = {name: getattr(self, name)[start:stop] for name in ROW_COLUMNS}
         used, columns["device"] = number(columns["device"])
         _, columns["profile"] = number(columns["profile"])
         return self._replace(
