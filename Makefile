@@ -61,6 +61,7 @@ format: venv ## put the code into its form
 
 bench: venv ## speed of features and scoring, beside the floor of reading the file
 	$(BIN)/python tests/benchmarks/batch.py --out benchmarks/results.json --readme README.md
+	$(BIN)/python tests/benchmarks/one_account.py --out benchmarks/one_account.json
 
 bench-http: venv ## speed of the HTTP service, beside MLflow and empty endpoints (wants wrk)
 	$(BIN)/python tests/benchmarks/service.py --out benchmarks/service.json
