@@ -21,6 +21,7 @@ TOP = {
     "MANIFEST.in",
     "Makefile",
     "README.md",
+    "benchmarks",
     "data",
     "deploy",
     "household_ml",
