@@ -95,6 +95,7 @@ def test_objects_show_themselves_in_notebooks(given: pa.Table) -> None:
     y = np.array([1.0, 0.0, 1.0, 0.0] * 10)
     account = np.arange(40) // 4
     shown = {
+        "Scorer": HouseholdScorer.load(),
         "Sessions": sessions,
         "Network statistics": enrich(sessions).statistics,
         "Evaluation of a &lt;model&gt;": evaluate_scores(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from household_ml.display import facts_html
 from household_ml.errors import ParameterError, Problem
 from household_ml.features import COLUMN_NAMES, NEVER, build_features
 from household_ml.features.build import place_account_sessions
@@ -401,6 +402,23 @@ class HouseholdScorer:
 
     def __repr__(self) -> str:
         return f"HouseholdScorer({self.model_label!r})"
+
+    def _repr_html_(self) -> str:
+        low, high = self.model.thresholds.outside_at, self.model.thresholds.household_at
+        return facts_html(
+            "Scorer",
+            {
+                "model": self.model_label,
+                "outside": "nobody" if low is None else f"at or below {low:.3f}",
+                "household": "nobody" if high is None else f"at or above {high:.3f}",
+                "for one account alone": "no statistics"
+                if self.snapshot is None
+                else repr(self.snapshot),
+            },
+            "Trained on simulated people: measure on labels of your own before you rely on it."
+            if self.model.manifest.get("simulated")
+            else "",
+        )
 
 
 def _check_slots(extra_members: int) -> None:
