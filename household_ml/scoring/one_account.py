@@ -8,7 +8,7 @@ counts and computes, and the answers are equal.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AccountAnswer", "DeviceAnswer", "answer_account", "in_window"]
 
+VerdictName: TypeAlias = Literal["household", "extra_member", "undetermined", "outside"]
+
+_NAMES: Final = cast("tuple[VerdictName, ...]", VERDICTS)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WINDOW_US: Final = FeatureConfig().window_days * 86_400_000_000
 _VERDICTS: Final = tuple(int(verdict) for verdict in Verdict)
@@ -69,7 +72,7 @@ class DeviceAnswer(NamedTuple):
 
     device_id: str
     household_probability: float
-    verdict: str
+    verdict: VerdictName
     last_home_at: datetime | None
     place: int
     reasons: tuple[str, ...]
@@ -173,7 +176,7 @@ def answer_account(
     ):
         last_home = None if home == NEVER else _EPOCH + timedelta(0, 0, home)
         codes = tuple([_CODES[reason] for reason in told if reason >= 0])
-        devices.append(DeviceAnswer(device_id, chance, VERDICTS[code], last_home, where, codes))
+        devices.append(DeviceAnswer(device_id, chance, _NAMES[code], last_home, where, codes))
     return AccountAnswer(
         known.account_id,
         _EPOCH + timedelta(0, 0, moment),
