@@ -64,7 +64,7 @@ bench: venv ## speed of features and scoring, beside the floor of reading the fi
 	$(BIN)/python tests/benchmarks/one_account.py --out benchmarks/one_account.json
 
 bench-http: venv ## speed of the HTTP service, beside MLflow and empty endpoints (wants wrk)
-	$(BIN)/python tests/benchmarks/service.py --out benchmarks/service.json
+	$(BIN)/python tests/benchmarks/service.py --out benchmarks/results_http.json --readme README.md
 
 notebooks: venv ## run the notebooks, and build them with their outputs
 	$(BIN)/python tests/notebooks/build.py

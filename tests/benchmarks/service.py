@@ -16,7 +16,6 @@ import asyncio
 import json
 import os
 import platform
-import re
 import shutil
 import signal
 import socket
@@ -26,7 +25,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
@@ -44,10 +43,10 @@ from tests.benchmarks.service_load import (  # noqa: E402
     have_wrk,
     put_under_load,
 )
+from tests.benchmarks.service_table import OURS, goals, in_readme, table  # noqa: E402
 
 ACCOUNTS = 64
 TICK = os.sysconf("SC_CLK_TCK")
-OURS = "ours"
 
 
 @dataclass
@@ -55,7 +54,6 @@ class Contestant:
     """A server that is measured."""
 
     name: str
-    title: str
     command: list[str]
     target: Target
     environment: dict[str, str]
@@ -80,32 +78,25 @@ def contestants(folder: Path, names: Sequence[str]) -> Iterator[Contestant]:
         serve = [python, "-m", "household_ml", "serve", "--port", str(port)]
         yield Contestant(
             OURS,
-            "household-ml serve: scores, verdicts, reasons; keys, limits, metrics, log",
             [*serve, "--api-keys", str(folder / "keys.json")],
             Target(port, "/v1/score", bodies, {"Authorization": f"Bearer {key}"}),
             {},
         )
-    for name, app, title in (
-        ("pydantic", "by_pydantic", "empty: FastAPI parses the body into pydantic models"),
-        ("msgspec", "by_msgspec", "empty: FastAPI routes, msgspec parses the body"),
-    ):
+    for name, app in (("pydantic", "by_pydantic"), ("msgspec", "by_msgspec")):
         if name in names:
             port = free_port()
             serve = [python, "-m", "uvicorn", f"tests.benchmarks.empty_endpoints:{app}"]
             serve += ["--port", str(port), "--log-level", "warning", "--no-access-log"]
-            yield Contestant(name, title, serve, Target(port, "/v1/score", bodies), {})
+            yield Contestant(name, serve, Target(port, "/v1/score", bodies), {})
     records = [as_records(body) for body in bodies]
-    for name, save, title in (
-        ("mlflow-ours", save_ours, "mlflow models serve, of our own model as a pyfunc"),
-        ("mlflow-usual", save_usual, "mlflow models serve, of scikit-learn behind pandas"),
-    ):
+    for name, save in (("mlflow-ours", save_ours), ("mlflow-usual", save_usual)):
         if name in names:
             port = free_port()
             model = save(folder / name)
             serve = [python, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
             serve += ["--model-uri", str(model), "--port", str(port), "--workers", "1"]
             own = {"PATH": f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"}
-            yield Contestant(name, title, serve, Target(port, "/invocations", records), own)
+            yield Contestant(name, serve, Target(port, "/invocations", records), own)
 
 
 def as_records(body: str) -> str:
@@ -144,7 +135,7 @@ def save_usual(folder: Path) -> Path:
     labels = world.labels.to_pandas().set_index(DEVICE)["in_household"]
     known = found.index.intersection(labels.index)
     fitted = HistGradientBoostingClassifier(
-        max_iter=number_of_trees(trees), max_leaf_nodes=31, early_stopping=False, random_state=0
+        max_iter=len(trees), max_leaf_nodes=31, early_stopping=False, random_state=0
     ).fit(found.loc[known], labels.loc[known].astype(int))
     folder.parent.mkdir(parents=True, exist_ok=True)
     joblib.dump(fitted, folder.parent / "trees.joblib")
@@ -155,12 +146,6 @@ def save_usual(folder: Path) -> Path:
         pip_requirements=["scikit-learn", "pandas"],
     )
     return folder
-
-
-def number_of_trees(trees: object) -> int:
-    """How many trees a model walks through."""
-    found = re.search(r"([\d,]+) trees", repr(trees))
-    return int(found[1].replace(",", "")) if found else 300
 
 
 def tell(line: str) -> None:
@@ -275,34 +260,6 @@ def measure(
     return found
 
 
-def table(found: dict[str, list[Measured]], titles: dict[str, str]) -> str:
-    """Medians as Markdown, with ratios to ours."""
-
-    def median(name: str, of: Callable[[Measured], float]) -> float:
-        return statistics.median(of(each) for each in found[name])
-
-    lines = [
-        "| server | requests/s | p50, ms | p99, ms | processor, us a request | ours is |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, own in found.items():
-        rate = median(name, lambda each: each.load.rate)
-        p50 = median(name, lambda each: each.load.p50_ms)
-        p99 = median(name, lambda each: each.load.p99_ms)
-        cpu = median(name, lambda each: each.cpu_us)
-        ratio = ""
-        if OURS in found and name != OURS:
-            quotients = [
-                ours.load.rate / each.load.rate for ours, each in zip(found[OURS], own, strict=True)
-            ]
-            late = median(OURS, lambda each: each.load.p99_ms) / p99
-            ratio = f"{statistics.median(quotients):.2f} x the rate, {late:.3f} x the p99"
-        lines.append(
-            f"| {titles[name]} | {rate:,.0f} | {p50:.2f} | {p99:.2f} | {cpu:,.0f} | {ratio} |"
-        )
-    return "\n".join(lines)
-
-
 @dataclass
 class Soak:
     """What came of a long time at a steady rate."""
@@ -377,7 +334,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default=",".join(names), help="names, with commas between")
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="at 70 %% of the top rate")
-    parser.add_argument("--out", type=Path, help="JSON file to write")
+    parser.add_argument("--out", type=Path, help="JSON file to write, or to add a soak to")
+    parser.add_argument("--readme", type=Path, help="file with marks to write the table between")
     given = parser.parse_args()
     if not have_wrk():
         tell(
@@ -398,14 +356,11 @@ def main() -> None:
     else:
         chosen = [name for name in names if name in given.only.split(",")]
         found = measure(chosen, given.seconds, given.rounds, cores)
-        titles = {
-            OURS: "**household-ml serve**: scores with reasons; keys, limits, metrics, log",
-            "pydantic": "empty endpoint: FastAPI parses the body by pydantic",
-            "msgspec": "empty endpoint: FastAPI, msgspec parses the body",
-            "mlflow-ours": "`mlflow models serve`, our model as a pyfunc",
-            "mlflow-usual": "`mlflow models serve`, scikit-learn behind pandas features",
-        }
-        sys.stdout.write(f"{table(found, titles)}\n")
+        rounds = {name: [asdict(each) for each in runs] for name, runs in found.items()}
+        written = {"machine": machine, "rounds": rounds}
+        sys.stdout.write(f"{table(written)}\n")
+        if set(rounds) == set(names):
+            sys.stdout.write(f"\n{goals(written)}\n")
         client = statistics.median(
             each.load.client_share for rounds in found.values() for each in rounds
         )
@@ -415,11 +370,14 @@ def main() -> None:
             f"\n{CONNECTIONS} connections, {given.rounds} rounds of {given.seconds:g} s; "
             f"the client ({tool}) took {client:.0%} of its core, at most {most:.0%}.\n"
         )
-        rounds = {name: [asdict(each) for each in runs] for name, runs in found.items()}
-        written = {"machine": machine, "rounds": rounds}
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
+        if given.out.exists():  # a soak and a comparison may lie in one file
+            written = {**json.loads(given.out.read_text(encoding="utf-8")), **written}
         given.out.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+    if given.readme and set(written.get("rounds", ())) == set(names):
+        text = given.readme.read_text(encoding="utf-8")
+        given.readme.write_text(in_readme(text, written), encoding="utf-8")
 
 
 if __name__ == "__main__":
