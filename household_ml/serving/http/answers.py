@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -212,12 +212,11 @@ def _score_alone(loaded: Loaded, asked: ScoreRequest) -> AccountScores:
         as_of=asked.as_of,
     )
     rejected = found.rejected
-    devices: Sequence[Any] = found.devices  # fields are the same; a verdict is a text there
     return AccountScores(
         account_id=asked.account_id,
         as_of=found.as_of,
         model=found.model,
-        devices=tuple([DeviceScore(*device) for device in devices]),
+        devices=tuple([DeviceScore(*device) for device in found.devices]),
         rows=RowCounts(found.rows_in, found.rows_in - len(rejected), len(rejected)),
         rejected=tuple([RejectedRow(asked.account_id, row, why) for row, why in rejected]),
     )
