@@ -245,9 +245,9 @@ def adapt(
     found.model.save(out, attachments=beside)
     low, high = found.shift.interval
     click.echo(
-        f"{found.devices:,} devices of {found.accounts:,} accounts: {found.shift.prevalence:.1%} "
-        f"household ({low:.1%} to {high:.1%}), {scorer.model.calibration.prevalence:.1%} where "
-        "the model was calibrated"
+        f"{found.devices:,} devices in use, of {found.accounts:,} accounts: "
+        f"{found.shift.prevalence:.1%} household ({low:.1%} to {high:.1%}), "
+        f"{scorer.model.calibration.prevalence:.1%} where the model was calibrated"
     )
     click.echo(
         f"{found.model.label} in {out}: log-odds moved by {found.shift.delta:+.2f}, every answer "

@@ -5,12 +5,14 @@ Two things are learnt, from two sources.
 *The order of devices*, from the labels. The log-odds of the model are blended with those of trees
 trained on the labels alone. How much weight these get is decided by cross-validation over accounts.
 A heavier weight must earn itself: it is taken only when the loss falls by more than chance among
-the accounts explains. So a handful of labels changes nothing, a few hundred accounts speak softly,
-and a few thousand let the customer's own trees lead.
+the accounts explains, and from fewer than a hundred accounts none is tried. So a handful of labels
+changes nothing, a few hundred accounts speak softly, and a few thousand let the customer's own
+trees lead.
 
 *The level of the probability*, from the labels as far as they look drawn fairly, and from all
-devices, labelled or not, as far as they do not: see :mod:`~household_ml.modeling.recalibration` and
-:mod:`~household_ml.modeling.prevalence`.
+devices, labelled or not, as far as they do not; and the level of the model itself holds both back,
+so that a few labels do little harm where they mislead: see
+:mod:`~household_ml.modeling.recalibration` and :mod:`~household_ml.modeling.prevalence`.
 """
 
 from __future__ import annotations
@@ -65,6 +67,8 @@ class AdaptationConfig:
         Parts of the accounts in the cross-validation.
     errors : float, default=1
         Standard errors by which a heavier weight must lower the loss.
+    least_accounts : int, default=100
+        Labelled accounts, or groups of linked ones, from which own trees are tried.
     replicates : int, default=200
         Resamples of the accounts for intervals.
     """
@@ -78,6 +82,7 @@ class AdaptationConfig:
     weights: tuple[float, ...] = (0.25, 0.5, 0.75)
     folds: int = 5
     errors: float = 1.0
+    least_accounts: int = 100
     replicates: int = 200
 
 
@@ -164,9 +169,12 @@ def adapt_model(
     labels = order.recalibration
     line = labels.slope * model.calibration.log_odds(told)
     unlabelled = mean_level(line, _share_of_household(model, before, dataset.account))
-    level = unlabelled
-    if own.y.min() < 1.0:
-        level = settle_level(labels, unlabelled, selection=selection.beyond_chance)
+    level = settle_level(
+        labels if own.y.min() < 1.0 else None,
+        unlabelled,
+        selection=selection.possible,
+        own=mean_level(line, float(sigmoid(before).mean())),
+    )
     share = settled_share(float(sigmoid(line + level).mean()), model.open_share)
     calibration = model.calibration.then(labels.map(level=level, prevalence=share))
     thresholds = _certify(model.calibration, order, own, selection, chosen).shifted(
@@ -261,7 +269,9 @@ def _learn_order(
     fold = _folds(own, config.folds, seed)
     names = model.feature_names[: model.trees.features]
     group = own.account if own.group is None else own.group
-    fresh = _out_of_fold(own, fold, names, model.monotone, config.classifier, seed)
+    fresh = None
+    if np.unique(group).size >= config.least_accounts:
+        fresh = _out_of_fold(own, fold, names, model.monotone, config.classifier, seed)
     told = {UNTOUCHED: known.log_odds()}
     if np.unique(own.y).size == 2:
         told["0"] = told[UNTOUCHED]

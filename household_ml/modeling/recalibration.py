@@ -41,8 +41,13 @@ _SHIFT_SPREAD, _SLOPE_SPREAD = 1.5, 0.3
 #: Prior of the share of wrong labels: as if one wrong label had been seen among fifty, Beta(2, 50).
 _WRONG_SEEN, _RIGHT_SEEN = 1.0, 49.0
 
-#: Log-odds by which a level from unlabelled devices misses, measured on simulated worlds. [A]
-LEVEL_SPREAD = 0.2
+#: Log-odds by which a level from unlabelled devices misses: between 0.2 and 1 on simulated worlds,
+#: most where histories are long and devices idle. [A]
+LEVEL_SPREAD = 0.7
+
+#: Log-odds by which the level of the model that is started from is taken to miss: less than it does
+#: on simulated worlds (0.7), since nobody should be worse off for a few labels. [A]
+OWN_SPREAD = 0.35
 
 
 @dataclass(frozen=True)
@@ -143,23 +148,28 @@ def fit_recalibration(
 
 
 def settle_level(
-    labels: Recalibration, unlabelled: float, *, selection: float, spread: float = LEVEL_SPREAD
+    labels: Recalibration | None,
+    unlabelled: float,
+    *,
+    selection: float,
+    own: float = 0.0,
 ) -> float:
-    """Level of a population, from what labels say and what unlabelled devices say.
+    """Level of a population, from what labels, unlabelled devices and the model before say.
 
-    The mean of both, weighted by how far each may be off: the labels by their standard error and
-    by how unlike the population they look; the unlabelled devices by ``spread``.
+    The mean of the three, weighted by how far each may be off: the labels by their standard error
+    and by how unlike the population they look; the unlabelled devices by :data:`LEVEL_SPREAD`; the
+    model that was started from by :data:`OWN_SPREAD`.
 
     Parameters
     ----------
-    labels : Recalibration
-        Its ``shift`` is the level of the labels.
+    labels : Recalibration or None
+        Its ``shift`` is the level of the labels; None when they say nothing of it.
     unlabelled : float
         Level at which the population has the share of households that its devices speak for.
     selection : float
         Log-odds by which the labelled devices look unlike the population.
-    spread : float, default=0.2
-        Standard deviation of ``unlabelled``, positive.
+    own : float, default=0
+        Level at which the mean probability is that of the model that was started from.
 
     Returns
     -------
@@ -173,11 +183,13 @@ def settle_level(
     >>> round(settle_level(many, 0.1, selection=0.0), 2)
     0.6
     >>> round(settle_level(many, 0.1, selection=-1.1), 2)
-    0.12
+    0.06
     """
-    trust = 1.0 / (labels.standard_error**2 + selection**2 + 1e-12)
-    other = 1.0 / spread**2
-    return (trust * labels.shift + other * unlabelled) / (trust + other)
+    said = [(unlabelled, LEVEL_SPREAD**2), (own, OWN_SPREAD**2)]
+    if labels is not None:
+        said.append((labels.shift, labels.standard_error**2 + selection**2 + 1e-12))
+    trust = sum(1.0 / variance for _, variance in said)
+    return sum(level / variance for level, variance in said) / trust
 
 
 def mean_level(log_odds: Floats, share: float) -> float:

@@ -20,6 +20,9 @@ Bools = npt.NDArray[np.bool_]
 #: Household devices that are labelled may be this much surer than all of them, and still certify.
 _EASIEST = 0.5
 
+#: Log-odds by which labels differ from the population before anything is seen of it. [A]
+_USUAL = 0.7
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -47,9 +50,16 @@ class Selection:
     expected_doubt: float
 
     @property
-    def beyond_chance(self) -> float:
-        """The part of the shift that chance does not explain, not negative."""
-        return float(np.sqrt(max(self.shift**2 - self.standard_error**2, 0.0)))
+    def possible(self) -> float:
+        """Log-odds by which labels may be unlike the population, as is seen or chance may hide.
+
+        Root mean square of the shift, given what was seen of it and that labels differ by
+        :data:`_USUAL` where nothing is known; so a handful of labels, of which nothing can be
+        said, is not taken for fairly drawn.
+        """
+        seen, prior = self.standard_error**2, _USUAL**2
+        mean = self.shift * prior / (prior + seen)
+        return float(np.sqrt(mean**2 + prior * seen / (prior + seen)))
 
     @property
     def noted(self) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 from household_ml.errors import ParameterError, Problem
 from household_ml.features import build_features
@@ -14,6 +16,7 @@ from household_ml.modeling.card import model_card
 from household_ml.modeling.training import stack_worlds
 from household_ml.networks import NetworkStatistics, enrich
 from household_ml.scoring.scorer import SNAPSHOT
+from household_ml.scoring.use import days_of_use
 from household_ml.scoring.window import known_at
 from household_ml.serving.datasets import LabelledSessions, labelled_devices
 from household_ml.serving.learning import snapshot_bytes
@@ -24,7 +27,22 @@ if TYPE_CHECKING:
     from household_ml.modeling.training import TrainingSet
     from household_ml.sessions import Sessions
 
-__all__ = ["Adapted", "adapt_to_population", "devices_to_learn_from", "learn_from_labels"]
+__all__ = [
+    "RECENT_DAYS",
+    "USED_DAYS",
+    "Adapted",
+    "adapt_to_population",
+    "devices_to_learn_from",
+    "learn_from_labels",
+]
+
+#: A device is in use when it was used on so many of the last so many days. On fifteen simulated
+#: worlds with a full window the level estimated from such devices missed by 0.65 in log-odds, that
+#: from all devices by 1.01, and the level before by 0.7. [A]
+USED_DAYS: Final = 3
+RECENT_DAYS: Final = 31
+
+_DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +56,7 @@ class Adapted:
     shift : PrevalenceShift
         What was estimated.
     devices, accounts : int
-        From how many.
+        From how many: those in use.
     """
 
     model: HouseholdModel
@@ -145,7 +163,10 @@ def adapt_to_population(
 
     Holds under label shift: devices of the household, and devices outside, look as they did where
     the model was calibrated, and only their shares differ. See
-    :mod:`~household_ml.modeling.prevalence`.
+    :mod:`~household_ml.modeling.prevalence`. That does not hold of devices which have been idle for
+    long: their scores drift to the middle, which looks like a smaller share of households. So the
+    share is estimated on devices that were used on :data:`USED_DAYS` of the last
+    :data:`RECENT_DAYS` days or more, where there are any.
 
     Parameters
     ----------
@@ -172,14 +193,19 @@ def adapt_to_population(
     used = enrich(known).statistics if networks is None else networks
     features = build_features(enrich(known, statistics=used), as_of=moment)
     values = features.values[:, model.columns(features.names)]
-    adapted, shift = model.adapted_to(values, account=features.account)
+    recent = np.full(len(values), moment - RECENT_DAYS * _DAY_US)
+    in_use = days_of_use(known, recent) >= USED_DAYS
+    if not in_use.any():
+        in_use[:] = True
+    adapted, shift = model.adapted_to(values[in_use], account=features.account[in_use])
     low, high = shift.interval
+    devices, accounts = int(in_use.sum()), int(np.unique(features.account[in_use]).size)
     manifest: dict[str, Any] = {
         **adapted.manifest,
         "adapted_from": model.digest,
         "adapted_to_population": {
-            "devices": len(values),
-            "accounts": known.n_accounts,
+            "devices": devices,
+            "accounts": accounts,
             "prevalence": round(shift.prevalence, 6),
             "interval": [round(low, 6), round(high, 6)],
             "calibrated_for": round(model.calibration.prevalence, 6),
@@ -188,4 +214,4 @@ def adapt_to_population(
     }
     adapted = replace(adapted, manifest=manifest)
     adapted = replace(adapted, card=model_card(adapted))
-    return Adapted(adapted, shift, len(values), known.n_accounts)
+    return Adapted(adapted, shift, devices, accounts)

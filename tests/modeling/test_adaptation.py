@@ -6,6 +6,7 @@ import pytest
 from household_ml.errors import LabelsError
 from household_ml.modeling.adaptation import AdaptationConfig, adapt_model
 from household_ml.modeling.classifier import ClassifierConfig
+from household_ml.modeling.learning_curve import measure_curve
 from household_ml.modeling.model import HouseholdModel
 from household_ml.modeling.training import TrainingConfig, TrainingSet, fit_household_model
 
@@ -55,6 +56,59 @@ def test_more_labels_are_never_worse_and_many_are_better(default, unseen_account
     assert max(losses[1:]) < 1.02 * losses[0]
     assert losses[-1] < 0.7 * losses[0]
     assert losses[-1] < losses[-2] < losses[0]
+
+
+def complained_about(dataset, seed):
+    """Labels of a half of the devices outside and of a tenth of the others, 4 % of them wrong."""
+    rng = np.random.default_rng(seed)
+    told = np.where(rng.random(len(dataset)) < 0.04, 1 - dataset.y, dataset.y)
+    labelled = rng.random(len(dataset)) < np.where(dataset.y == 1, 0.1, 0.5)
+    return replace(dataset, y=np.where(labelled, told, np.nan))
+
+
+@pytest.mark.parametrize("way", ["fair", "complaints"])
+def test_the_curve_is_no_worse_within_noise_and_better_at_the_most_labels(default, way):
+    whole = world(2400, 21, theirs=True)
+    told = whole if way == "fair" else complained_about(whole, 22)
+    counts = (20, 120, 1200)
+    curve = measure_curve(
+        default, told, counts=counts, repeats=1, truth=whole.y, config=FAST, replicates=50
+    )
+    assert curve.points[0].accounts == 0
+    assert len(curve.points) == 4
+    for point in curve.points[1:]:
+        assert point.recall_gain.high >= 0.0
+        assert point.log_loss_gain.high >= -0.01
+        assert point.worst_recall_gain > -0.05
+    most = curve.points[-1]
+    assert most.recall_gain.low > 0.0
+    assert most.log_loss_gain.low > 0.0
+    assert most.calibration_error < curve.points[0].calibration_error
+    assert f"| {most.accounts} | " in curve.to_markdown()
+
+
+def test_fewer_than_a_hundred_accounts_teach_no_trees(default):
+    few = adapt_model(default, world(99, 2, theirs=True), config=FAST)
+    assert few.manifest["own_weight"] == 0.0
+    assert set(few.manifest["losses"]) == {"untouched", "0"}
+
+
+def test_few_accounts_certify_nothing_and_the_card_says_so(default):
+    few = adapt_model(default, world(40, 2, theirs=True), config=FAST)
+    assert few.thresholds.outside_at is None
+    assert all(bound.upper is None for bound in few.thresholds.bounds[:2])
+    assert few.card.count("none qualifies") >= 2
+
+
+def test_a_few_unfair_labels_move_the_level_little(default):
+    """Nothing is known of how they were drawn: the level of the model holds them back."""
+    mine = world(400, 31)
+    rng = np.random.default_rng(32)
+    labelled = rng.random(len(mine)) < np.where(mine.y == 1, 0.02, 0.3)
+    few = replace(mine, y=np.where(labelled, mine.y, np.nan))
+    level = adapt_model(default, few, config=FAST).manifest["level"]
+    assert level["labels"] < -1.0
+    assert abs(level["settled"]) < 0.3 * abs(level["labels"])
 
 
 def test_labels_of_its_own_world_leave_the_model_alone(default):
