@@ -30,6 +30,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)] if str(ROOT) not in sys.path else []
@@ -343,10 +344,11 @@ def main() -> None:
             "as much of a core as the server; the highest rates are the client's."
         )
     cores = choose_cores()
-    machine = {
+    machine: dict[str, Any] = {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
+        "load": [round(os.getloadavg()[0], 1)],
         **{name: version(name) for name in ("fastapi", "uvicorn", "uvloop", "msgspec", "mlflow")},
     }
     if given.soak:
@@ -370,6 +372,7 @@ def main() -> None:
             f"\n{CONNECTIONS} connections, {given.rounds} rounds of {given.seconds:g} s; "
             f"the client ({tool}) took {client:.0%} of its core, at most {most:.0%}.\n"
         )
+    machine["load"].append(round(os.getloadavg()[0], 1))
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
         if given.out.exists():  # a soak and a comparison may lie in one file

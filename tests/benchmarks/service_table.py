@@ -124,7 +124,8 @@ def markdown(found: Mapping[str, Any]) -> str:
     machine, load = found["machine"], next(iter(found["rounds"].values()))[0]["load"]
     rounds = len(next(iter(found["rounds"].values())))
     how = (
-        f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}; one "
+        f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}, load "
+        f"{' to '.join(map(str, machine['load']))} by this and other work; one "
         f"process on one core, {load['client']} with 8 connections on another, {rounds} rounds of "
         f"{load['seconds']:.0f} s in turn, medians."
     )
