@@ -190,6 +190,9 @@ PLACES = Table(
         Column("nights", "integer", True, "nights with a session there"),
         Column("networks", "integer", True, "distinct addresses or IPv6 prefixes joined in it"),
         Column("asn", "integer", False, "AS of most of its sessions; null = unknown"),
+        Column(
+            "mobile", "boolean", True, "mobile egress: where an account without a line may live"
+        ),
         Column("first_at", "timestamp", True, "first session there"),
         Column("last_at", "timestamp", True, "last session there"),
     ),

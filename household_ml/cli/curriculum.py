@@ -47,14 +47,14 @@ _NAMED_DAYS: Final = 90
 #: too much of it.
 _NAMED: Final = 3
 
-#: The two simulators.
-FIRST_HAND, SECOND_HAND = "first", "second"
+#: The simulators, each by another author.
+FIRST_HAND, SECOND_HAND, THIRD_HAND = "first", "second", "third"
 
-#: Kinds of worlds that the second simulator calls otherwise.
+#: Kinds of worlds that the other simulators call otherwise than the first.
 _ELSEWHERE_CALLED: Final = {"moves_holidays": "moves_and_holidays"}
 
-#: Lessons of a kind by the second simulator, for each by the first.
-_SECOND_SHARE: Final = 0.8
+#: Lessons of a kind by the other simulators, for each by the first.
+_SHARES: Final = {SECOND_HAND: 0.8, THIRD_HAND: 0.6}
 
 #: Marks the draws of worlds that nobody learns from; no lesson of a kind has so high a number.
 _FRESH: Final = 1_000_000
@@ -115,15 +115,15 @@ class Lesson:
     Parameters
     ----------
     kind : str
-        Kind of world; both simulators have worlds of it.
+        Kind of world; several simulators have worlds of it.
     world : str
         The world in its simulator: its name there, or ``name~seed`` where it is drawn from it.
     accounts, days, seed : int
         As in `household_ml.simulation.simulate`.
     roughness : Roughness
         What is done to its log.
-    hand : {"first", "second"}
-        The simulator that makes it; the two are of different authors.
+    hand : {"first", "second", "third"}
+        The simulator that makes it; they are of different authors.
     """
 
     kind: str
@@ -190,17 +190,18 @@ def plan_lessons(*, accounts: int, worlds_per_kind: int, seed: int) -> tuple[Les
                 lessons.append(Lesson(kind, kind, accounts, days, own))
             else:
                 lessons.append(Lesson(kind, f"{kind}~{drawn}", accounts, days, own, roughness))
-    return (*lessons, *_second_hand(accounts, worlds_per_kind, seed))
+    for hand in _SHARES:
+        lessons += _by_hand(hand, accounts, worlds_per_kind, seed)
+    return tuple(lessons)
 
 
-def _second_hand(accounts: int, worlds_per_kind: int, seed: int) -> list[Lesson]:
-    """Lessons by the second simulator: the named world first, then worlds drawn from it."""
-    from household_ml.simulation.second_hand import KINDS
-
+def _by_hand(hand: str, accounts: int, worlds_per_kind: int, seed: int) -> list[Lesson]:
+    """Lessons by another simulator: the named world first, then worlds drawn from it."""
+    author = 1000 * (1 + list(_SHARES).index(hand))
     lessons = []
-    for place, world in enumerate(KINDS):
-        for number in range(max(1, round(_SECOND_SHARE * worlds_per_kind))):
-            rng = np.random.default_rng([seed, 1000 + place, number])
+    for place, world in enumerate(_kinds_of(hand)):
+        for number in range(max(1, round(_SHARES[hand] * worlds_per_kind))):
+            rng = np.random.default_rng([seed, author + place, number])
             drawn, own = (int(each) for each in rng.integers(1, 2**31, 2))
             days = int(rng.integers(_DAYS[0], _DAYS[1], endpoint=True))
             roughness = Roughness.drawn(rng)
@@ -208,8 +209,15 @@ def _second_hand(accounts: int, worlds_per_kind: int, seed: int) -> list[Lesson]
             if number == 0:
                 days, roughness = _NAMED_DAYS, Roughness()
             name = world if number < 2 else f"{world}~{drawn}"
-            lessons.append(Lesson(kind, name, accounts, days, own, roughness, SECOND_HAND))
+            lessons.append(Lesson(kind, name, accounts, days, own, roughness, hand))
     return lessons
+
+
+def _kinds_of(hand: str) -> tuple[str, ...]:
+    """Kinds of worlds that another simulator has."""
+    from household_ml.simulation import second_hand, third_hand
+
+    return tuple(second_hand.KINDS if hand == SECOND_HAND else third_hand.KINDS)
 
 
 def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesson, ...]:
@@ -227,18 +235,17 @@ def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesso
     Returns
     -------
     tuple of Lesson
-        The named worlds of both authors as they are, over 90 days, of seeds of their own; those
+        The named worlds of all authors as they are, over 90 days, of seeds of their own; those
         of one kind beside each other.
     """
-    from household_ml.simulation.second_hand import KINDS
-
     lessons = []
     for place, kind in enumerate(kinds):
-        first, second = np.random.default_rng([seed, place, _FRESH]).integers(1, 2**31, 2)
-        lessons.append(Lesson(kind, kind, accounts, _NAMED_DAYS, int(first)))
+        drawn = np.random.default_rng([seed, place, _FRESH]).integers(1, 2**31, 1 + len(_SHARES))
+        lessons.append(Lesson(kind, kind, accounts, _NAMED_DAYS, int(drawn[0])))
         lessons += [
-            Lesson(kind, world, accounts, _NAMED_DAYS, int(second), hand=SECOND_HAND)
-            for world in KINDS
+            Lesson(kind, world, accounts, _NAMED_DAYS, int(own), hand=hand)
+            for hand, own in zip(_SHARES, drawn[1:], strict=True)
+            for world in _kinds_of(hand)
             if _ELSEWHERE_CALLED.get(world, world) == kind
         ]
     return tuple(lessons)
@@ -308,10 +315,11 @@ def _simulated(lesson: Lesson) -> tuple[pa.Table, pa.Table, pd.DataFrame]:
     """Sessions, truth and labels of the world of a lesson."""
     import pyarrow as pa
 
-    if lesson.hand == SECOND_HAND:
-        from household_ml.simulation.second_hand import make_world
+    if lesson.hand != FIRST_HAND:
+        from household_ml.simulation import second_hand, third_hand
 
-        made = make_world(lesson.world, lesson.accounts, lesson.days, lesson.seed)
+        author = second_hand if lesson.hand == SECOND_HAND else third_hand
+        made = author.make_world(lesson.world, lesson.accounts, lesson.days, lesson.seed)
         table = pa.Table.from_pandas(made["sessions"], preserve_index=False)
         truth = pa.Table.from_pandas(made["truth"], preserve_index=False)
         place = table.column_names.index("started_at")

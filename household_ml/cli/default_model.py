@@ -48,7 +48,7 @@ SAMPLE_KEY: Final = "sample"
 _NAME: Final = "household-default"
 
 #: Accounts of each kind that are followed from day to day.
-_FOLLOWED_ACCOUNTS: Final = 150
+_FOLLOWED_ACCOUNTS: Final = 100
 
 
 @click.command(
@@ -182,7 +182,8 @@ def train_from_seeds(
         How to train; None is :func:`default_config`.
     leave_one_out : bool, default=False
         Whether to measure every kind with a model trained on the others, also on a fresh world
-        of the kind, between the references of that world.
+        of the kind, between the references of that world; and every author of worlds with a model
+        trained on the worlds of the others.
     fresh_accounts : int, default=1000
         Accounts of each fresh world.
     ablation_folds : int, default=0
@@ -208,13 +209,15 @@ def train_from_seeds(
         SITUATIONS,
     )
     from household_ml.modeling.card_stability import STABILITY
-    from household_ml.modeling.card_worlds import LEFT_OUT
+    from household_ml.modeling.card_worlds import AUTHORS, LEFT_OUT
     from household_ml.networks import NetworkTable
     from household_ml.serving.many_worlds import fit_on_worlds, measure_by_kind
 
     chosen = config or default_config()
     kinds = [lesson.kind for lesson in lessons]
     distinct = list(dict.fromkeys(kinds))
+    hands = [lesson.hand for lesson in lessons]
+    authors = list(dict.fromkeys(hands)) if leave_one_out and len(set(hands)) > 1 else []
     fresh = plan_fresh(distinct, accounts=fresh_accounts, seed=seed)
     about = {
         "package": __version__,
@@ -231,13 +234,20 @@ def train_from_seeds(
                 delayed(divided_lesson)(lesson, shares=chosen.shares) for lesson in lessons
             )
         devices = sum(len(world.side) for world in worlds)
-        with _step(f"training on {devices:,} devices, {1 + len(distinct) * leave_one_out} models"):
+        models = 1 + len(distinct) * leave_one_out + len(authors)
+        with _step(f"training on {devices:,} devices, {models} models"):
             fits = delayed(fit_on_worlds)(
                 worlds, seed=seed, name=_NAME, version=__version__, config=chosen, about=about
             )
             model, *found = Parallel()(
                 [
                     fits,
+                    *(
+                        delayed(_leave_author_out)(
+                            hand, fresh, worlds, hands, config=chosen, seed=seed
+                        )
+                        for hand in authors
+                    ),
                     *(
                         delayed(_leave_out)(kind, fresh, worlds, kinds, config=chosen, seed=seed)
                         if leave_one_out
@@ -246,6 +256,7 @@ def train_from_seeds(
                     ),
                 ]
             )
+        by_author, found = found[: len(authors)], found[len(authors) :]
         settings = [lesson.setting for lesson in fresh]
         if leave_one_out:
             placed = [each for *_, given in found for each in given]
@@ -256,6 +267,8 @@ def train_from_seeds(
             }
             metrics[REFERENCES] = _references(settings, placed)
             metrics[SITUATIONS] = dict(zip(settings, odd, strict=True))
+            if authors:
+                metrics[AUTHORS] = dict(zip(authors, by_author, strict=True))
         else:
             homes = [each for given in found for each in given]
         metrics[HOMES] = {
@@ -309,6 +322,33 @@ def _leave_out(
             compare_with_references(measured, data, replicates=config.replicates, seed=seed)
         )
     return found, ratios, placed
+
+
+def _leave_author_out(
+    hand: str,
+    fresh: Sequence[Lesson],
+    worlds: Sequence[DividedDevices],
+    hands: Sequence[str],
+    *,
+    config: TrainingConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Measure the worlds of an author by a model of the other authors' worlds alone."""
+    from household_ml.modeling.distance import WAY_RATES
+    from household_ml.serving.learning import evaluate_model
+    from household_ml.serving.many_worlds import fit_without, measure_left_out
+
+    model = fit_without(hand, worlds, hands, config=config, seed=seed)
+    found = measure_left_out(model, hand, worlds, hands, config=config, seed=seed)
+    found["fresh"] = {}
+    for lesson in fresh:
+        if lesson.hand == hand:
+            measured = evaluate_model(model, labelled_lesson(lesson), replicates=0, seed=seed)
+            metrics = measured.evaluation.metrics
+            found["fresh"][lesson.setting] = {
+                f"recall_at_{rate:g}": metrics[f"recall_at_{rate:g}"].value for rate in WAY_RATES
+            }
+    return found
 
 
 def _find_homes(kind: str, fresh: Sequence[Lesson], seed: int) -> list[HomeAccuracy]:

@@ -16,7 +16,7 @@ from household_ml.config import FeatureConfig, environment
 from household_ml.errors import NoSessionsError, ParameterError, Problem
 from household_ml.features.catalogue import COLUMN_NAMES, FEATURE_NAMES
 from household_ml.features.history import Columns
-from household_ml.features.homes import TERMS
+from household_ml.features.homes import DOUBT, TERMS
 from household_ml.features.kernel import place_sessions, score_columns
 from household_ml.networks import EnrichedSessions, NetworkStatistics, enrich
 from household_ml.networks.one_account import AccountNetworks
@@ -214,15 +214,23 @@ def place_account_sessions(enriched: AccountNetworks, *, as_of: int) -> npt.NDAr
     Returns
     -------
     ndarray of int32, shape (n,)
-        0 = home, then by claim; -1 = none.
+        0 = home, then by claim; -1 = none, and mobile egress: nobody can go there.
     """
     cut = enriched.sessions
     place = np.empty(len(cut.device), np.int32)
-    evidence = np.empty((len(place), 10 + len(TERMS)))
+    evidence = np.empty((len(place), 11 + len(TERMS)))
     start = np.empty(2, np.int64)
-    place_sessions(
-        _columns(enriched), cut.account_rows, cut.account_devices, as_of, place, evidence, start
+    count = place_sessions(
+        _columns(enriched),
+        cut.account_rows,
+        cut.account_devices,
+        as_of,
+        DOUBT,
+        place,
+        evidence,
+        start,
     )
+    place[np.isin(place, np.flatnonzero(evidence[:count, 10]))] = -1
     return place
 
 
@@ -350,17 +358,19 @@ def _infer(
     statistics: NetworkStatistics | None,
     as_of: int | None,
     config: FeatureConfig | None,
+    least: float = DOUBT,
 ) -> tuple[Sessions, npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     enriched, moment = _in_window(sessions, statistics, as_of, config or FeatureConfig())
     cut = enriched.sessions
     place = np.empty(len(cut), np.int32)
-    evidence = np.empty((len(cut), 10 + len(TERMS)))
+    evidence = np.empty((len(cut), 11 + len(TERMS)))
     start = np.empty(cut.n_accounts + 1, np.int64)
     count = place_sessions(
         _columns(enriched),
         cut.account_rows,
         cut.account_devices,
         moment,
+        least,
         place,
         evidence,
         start,
@@ -387,7 +397,8 @@ def assign_places(
     sessions : Sessions
         The sessions in the window, shape (n,).
     place : ndarray of int32, shape (n,)
-        0 = home, then by claim; -1 = none (mobile egress, VPN, hotel, campus).
+        0 = home, then by claim; -1 = none (VPN, hotel, campus, and mobile egress unless it may
+        be the account's home).
     """
     cut, place, _, _ = _infer(sessions, statistics, as_of, config)
     return cut, place
@@ -434,6 +445,7 @@ def infer_places(
             "nights": evidence[:, 5].astype(np.int64),
             "networks": evidence[:, 6].astype(np.int64),
             "asn": asn.mask(asn == 0),
+            "mobile": evidence[:, 10] > 0,
             "first_at": times(7),
             "last_at": times(8),
         }

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from household_ml.compiling import compiled
 from household_ml.features.homes import Places, Use, weigh_places
-from household_ml.features.lines import join_lines, join_places
+from household_ml.features.lines import join_lines, join_mobile, join_places
 from household_ml.features.nodes import Nodes, index_nodes, summarise_nodes
 
-__all__ = ["UNKNOWN_MINUTES", "Columns", "History", "read_history", "with_rival_as_home"]
+__all__ = ["UNKNOWN_MINUTES", "Columns", "History", "read_history", "seen_from"]
 
 _MICRO = 1_000_000
 _DAY = 86400
@@ -75,7 +75,9 @@ class History(NamedTuple):
 
 
 @compiled
-def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: int) -> History:
+def read_history(
+    columns: Columns, begin: int, end: int, devices: int, as_of: int, least: float
+) -> History:
     """Infer the places of one account from its sessions.
 
     Parameters
@@ -88,6 +90,8 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
         Devices of this account.
     as_of : int
         Microseconds since the epoch.
+    least : float
+        Claim from which mobile egress is a place.
 
     Returns
     -------
@@ -147,10 +151,11 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
     )
     line = join_lines(time, node, nodes, device_rows, device_start, fixed)
     root = join_places(time, node, nodes, line, device_rows, device_start, fixed)
+    mobile_root = join_mobile(nodes, root)
     profile = columns.profile[begin:end]
     played = np.where(minutes >= 0, minutes, UNKNOWN_MINUTES)
     use = Use(time, day, hour, night, fixed, played, profile, device_rows, device_start)
-    node_place, places = weigh_places(use, node, root)
+    node_place, places = weigh_places(use, node, root, mobile_root, least)
     session_kind = np.empty(n, np.int8)
     place = np.empty(n, np.int32)
     for i in range(n):
@@ -177,20 +182,33 @@ def read_history(columns: Columns, begin: int, end: int, devices: int, as_of: in
 
 
 @compiled
-def with_rival_as_home(history: History) -> History:
-    """Take the place next to home in claim for home, and home for the next.
+def seen_from(history: History, home: int) -> History:
+    """Take a place for home; mobile egress that is not home then is no place.
 
     Parameters
     ----------
     history : History
-        An account with two places or more.
+        An account.
+    home : int
+        0 for the place with the strongest claim, 1 for the one next to it, which must be there.
 
     Returns
     -------
     History
-        The same sessions, with places 0 and 1 exchanged.
+        The same sessions, with places 0 and ``home`` exchanged.
     """
     places = history.places
+    mobile = places.mobile
+    if home == 1 and 0 <= mobile <= 1:
+        mobile = 1 - mobile
+    if home == 0 and mobile <= 0:
+        return history
+    order = np.arange(places.claim.size)
+    if home == 1:
+        order[0], order[1] = 1, 0
+    days = places.days[order]
+    if mobile > 0:
+        days[mobile] = 0
     return History(
         history.as_of,
         history.time,
@@ -202,38 +220,34 @@ def with_rival_as_home(history: History) -> History:
         history.minutes,
         history.node,
         history.kind,
-        _exchanged(history.place),
+        _renumbered(history.place, home, mobile),
         history.device_rows,
         history.device_start,
         history.nodes,
-        _exchanged(history.node_place),
+        _renumbered(history.node_place, home, mobile),
         Places(
-            _second_first(places.claim),
-            _second_first(places.residents),
-            _second_first(places.devices),
-            _second_first(places.fixed_devices),
-            _second_first(places.sessions),
-            _second_first(places.days),
-            _second_first(places.nights),
-            _second_first(places.networks),
-            _second_first(places.first),
-            _second_first(places.last),
-            places.terms,
+            places.claim[order],
+            places.residents[order],
+            places.devices[order],
+            places.fixed_devices[order],
+            places.sessions[order],
+            days,
+            places.nights[order],
+            places.networks[order],
+            places.first[order],
+            places.last[order],
+            places.terms[order],
+            mobile,
         ),
     )
 
 
 @compiled
-def _exchanged(place: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def _renumbered(place: npt.NDArray[np.int32], home: int, mobile: int) -> npt.NDArray[np.int32]:
     out = place.copy()
     for i in range(out.size):
-        if 0 <= out[i] <= 1:
+        if home == 1 and 0 <= out[i] <= 1:
             out[i] = 1 - out[i]
-    return out
-
-
-@compiled
-def _second_first(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    out = values.copy()
-    out[0], out[1] = values[1], values[0]
+        if mobile > 0 and out[i] == mobile:
+            out[i] = -1
     return out

@@ -3,6 +3,10 @@
 Nothing in a history says which place the account belongs to. Where several are lived in, what
 speaks for each is weighed: for how long it is used, by whom, whose profiles, and who visits whom.
 The weights come from places whose truth is known, and what they give is a probability.
+
+Some households have no line of their own and watch over the mobile network. So all mobile egress of
+an account together stands among its places as one that may be home. It never joins a line, and it
+is no place at all unless it is home or next to it.
 """
 
 from __future__ import annotations
@@ -15,9 +19,15 @@ import numpy.typing as npt
 
 from household_ml.compiling import compiled
 
-__all__ = ["CONSTANT", "TERMS", "WEIGHTS", "Places", "Use", "weigh_places"]
+__all__ = ["CONSTANT", "DOUBT", "TERMS", "WEIGHTS", "Places", "Use", "weigh_places"]
+
+#: Claim from which the place next to home is taken for a possible home. Below it, being right for
+#: once would move a probability by no more than this.
+DOUBT = 0.02
 
 #: Terms of the claim of a place, in the order of :data:`WEIGHTS`. Counts enter as log(1 + count).
+#: How much a place is used speaks for mobile egress by its own two terms alone: everybody is on the
+#: road, and what tells is who is never on a line.
 TERMS: tuple[str, ...] = (
     "weekend days",
     "minutes",
@@ -29,14 +39,23 @@ TERMS: tuple[str, ...] = (
     "visitors: devices used more at another place",
     "profiles used nowhere more",
     "mean over its sessions of the share of their profile's sessions that were there",
+    "mobile: 1 for mobile egress, 0 for a line",
+    "mobile: days on which no line was used",
+    "mobile: devices that are used on no line",
 )
 
 #: Weight of each term, and the constant: conditional logistic regression over the places of an
 #: account, and none of them, on the true homes of simulated worlds (simulated truth, [D];
 #: ``tests/truth/fit_claims.py`` fits them). More use of a place never lowers its own claim: the
-#: weights of days, minutes and residents are not negative.
-WEIGHTS: tuple[float, ...] = (0.37, 0.48, 0.74, -1.05, 0.82, 0.48, 0.3, 1.25, 1.85, -1.37)
-CONSTANT = -2.28
+#: weights of days, minutes, residents and devices on no line are not negative.
+WEIGHTS: tuple[float, ...] = (
+    *(0.4, 0.45, 0.48, -0.33, 0.6, 0.74, 0.22, 1.26, 1.43, -1.19),
+    *(0.4, 0.99, 0.89),
+)
+CONSTANT = -0.06
+
+#: Terms of how much a line is used, by place in :data:`TERMS`.
+_OF_LINES = (0, 1, 2, 4, 5, 8)
 
 #: Stands for the share of a profile's sessions where no profile is known.
 _NO_PROFILE = 0.5
@@ -48,7 +67,8 @@ class Places(NamedTuple):
     ``claim`` is the probability that the place is the account's home; the claims add up to less
     than 1, since home may be none of them. ``residents`` are devices that are used nowhere more
     than there. A day or night counts once however often the place was used on it. ``terms``, of
-    shape (p, t), are those of the claim.
+    shape (p, t), are those of the claim. ``mobile`` is the place that is mobile egress, -1 where
+    that is no possible home.
     """
 
     claim: npt.NDArray[np.float64]
@@ -62,6 +82,7 @@ class Places(NamedTuple):
     first: npt.NDArray[np.int64]
     last: npt.NDArray[np.int64]
     terms: npt.NDArray[np.float64]
+    mobile: int
 
 
 class Use(NamedTuple):
@@ -227,6 +248,25 @@ def _count_profiles(use: Use, place: npt.NDArray[np.int32], count: npt.NDArray[n
 
 
 @compiled
+def _on_no_line(
+    use: Use, on_lines: npt.NDArray[np.int32], place: npt.NDArray[np.int32], mobile: int
+) -> int:
+    """Devices that are used on mobile egress, more than once, and never on a line."""
+    devices = 0
+    for d in range(use.device_start.size - 1):
+        here = 0
+        for position in range(use.device_start[d], use.device_start[d + 1]):
+            i = use.device_rows[position]
+            if on_lines[i] >= 0:
+                here = -use.time.size
+            elif place[i] == mobile:
+                here += 1
+        if here >= 2:
+            devices += 1
+    return devices
+
+
+@compiled
 def _claims(terms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Probability of each place to be home, beside the one that none is."""
     p = terms.shape[0]
@@ -245,10 +285,26 @@ def _claims(terms: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 @compiled
+def _counts(
+    use: Use, place: npt.NDArray[np.int32], p: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """What speaks for each place, by day, by device and by profile."""
+    by_day = np.zeros((p, 6))
+    by_device = np.zeros((p, 6))
+    by_profile = np.zeros((p, 2))
+    _count_by_day(use, place, by_day)
+    _count_devices(use, place, by_device)
+    _count_profiles(use, place, by_profile)
+    return by_day, by_device, by_profile
+
+
+@compiled
 def weigh_places(
     use: Use,
     node: npt.NDArray[np.int32],
     root: npt.NDArray[np.int32],
+    mobile_root: int,
+    least: float,
 ) -> tuple[npt.NDArray[np.int32], Places]:
     """Weigh the places of one account and number them by their claim to be home.
 
@@ -260,6 +316,10 @@ def weigh_places(
         Node of each session.
     root : ndarray of int32, shape (k,)
         Root of each node's place, -1 for none.
+    mobile_root : int
+        Root of the place that is mobile egress, -1 for none.
+    least : float
+        Claim from which mobile egress is a place.
 
     Returns
     -------
@@ -269,8 +329,10 @@ def weigh_places(
         The evidence for each place.
     """
     number, p = _number(root)
+    mobile = number[mobile_root] if mobile_root >= 0 else -1
     n = use.time.size
     place = np.empty(n, np.int32)
+    on_lines = np.empty(n, np.int32)
     sessions = np.zeros(p, np.int32)
     first = np.zeros(p, np.int64)
     last = np.zeros(p, np.int64)
@@ -281,32 +343,47 @@ def weigh_places(
     for i in range(n):
         q = number[node[i]]
         place[i] = q
+        on_lines[i] = -1 if q == mobile else q
         if q >= 0:
             if sessions[q] == 0:
                 first[q] = use.time[i]
             sessions[q] += 1
             last[q] = use.time[i]
-    by_day = np.zeros((p, 6))
-    by_device = np.zeros((p, 6))
-    by_profile = np.zeros((p, 2))
+    # Who lives on a line is on the road, too: what speaks for lines leaves mobile egress out.
+    by_day, by_device, by_profile = _counts(use, on_lines, p)
+    if mobile >= 0:
+        every_day, every_device, every_profile = _counts(use, place, p)
+        by_day[mobile] = every_day[mobile]
+        by_device[mobile] = every_device[mobile]
+        by_profile[mobile] = every_profile[mobile]
     terms = np.zeros((p, len(TERMS)))
-    if p > 0:
-        _count_by_day(use, place, by_day)
-        _count_devices(use, place, by_device)
-        _count_profiles(use, place, by_profile)
-        for q in range(p):
-            for t in range(3):
-                terms[q, t] = math.log1p(by_day[q, 2 + t])
-            terms[q, 3] = by_day[q, 5] / sessions[q]
-            for t in range(4, 8):
-                terms[q, t] = math.log1p(by_device[q, t - 2])
-            terms[q, 8] = math.log1p(by_profile[q, 0])
-            terms[q, 9] = by_profile[q, 1]
+    for q in range(p):
+        for t in range(3):
+            terms[q, t] = math.log1p(by_day[q, 2 + t])
+        terms[q, 3] = by_day[q, 5] / sessions[q]
+        for t in range(4, 8):
+            terms[q, t] = math.log1p(by_device[q, t - 2])
+        terms[q, 8] = math.log1p(by_profile[q, 0])
+        terms[q, 9] = by_profile[q, 1]
+        if q == mobile:
+            for t in _OF_LINES:
+                terms[q, t] = 0.0
+            terms[q, 10] = 1.0
+            terms[q, 11] = math.log1p(by_day[q, 4])
+            terms[q, 12] = math.log1p(_on_no_line(use, on_lines, place, mobile))
     claim = _claims(terms)
     order = np.argsort(-claim, kind="mergesort")
     rank_of = np.empty(p, np.int32)
     for rank in range(p):
         rank_of[order[rank]] = rank
+    if mobile >= 0:
+        mobile = rank_of[mobile]
+        if mobile > 0 and claim[order[mobile]] < least:
+            for rank in range(mobile + 1, p):
+                rank_of[order[rank]] = rank - 1
+            rank_of[order[mobile]] = -1
+            order = np.concatenate((order[:mobile], order[mobile + 1 :]))
+            mobile = -1
     for u in range(root.size):
         if number[u] >= 0:
             number[u] = rank_of[number[u]]
@@ -322,4 +399,5 @@ def weigh_places(
         first[order],
         last[order],
         terms[order],
+        int(mobile),
     )

@@ -16,15 +16,12 @@ from household_ml.features.colocation import fill_colocation, find_anchors
 from household_ml.features.company import fill_company, find_company
 from household_ml.features.context import fill_context, fill_rules
 from household_ml.features.elsewhere import fill_elsewhere
-from household_ml.features.history import Columns, History, read_history, with_rival_as_home
+from household_ml.features.history import Columns, History, read_history, seen_from
+from household_ml.features.homes import DOUBT
 from household_ml.features.presence import fill_presence
 from household_ml.features.ties import has_ties, settle_ties, take_rows
 
-__all__ = ["DOUBT", "place_sessions", "score_columns"]
-
-#: Claim from which the place next to home is taken for a possible home. Below it, being right for
-#: once would move a probability by no more than this.
-DOUBT = 0.02
+__all__ = ["place_sessions", "score_columns"]
 
 _FEATURES = len(FEATURE_NAMES)
 
@@ -85,7 +82,7 @@ def _score_account(
     last_home_at: npt.NDArray[np.int64],
 ) -> None:
     devices = device_place.size
-    history = read_history(columns, first, stop, devices, as_of)
+    history = read_history(columns, first, stop, devices, as_of, DOUBT)
     claim = history.places.claim
     _fill_place(history.place, history.device_rows, history.device_start, claim.size, device_place)
     out[:] = np.nan
@@ -93,8 +90,7 @@ def _score_account(
     doubt = claim.size > 1 and claim[1] >= DOUBT
     # One call in a loop, not two: the features are compiled into the machine code once.
     for rival in range(2 if doubt else 1):
-        taken = with_rival_as_home(history) if rival == 1 else history
-        _fill(taken, columns, first, out[:, rival * _FEATURES :])
+        _fill(seen_from(history, rival), columns, first, out[:, rival * _FEATURES :])
     if claim.size > 0:
         out[:, c.HOME_CLAIM] = claim[0]
         out[:, c.RIVAL_CLAIM] = claim[1] if claim.size > 1 else 0.0
@@ -147,6 +143,7 @@ def place_sessions(
     account_rows: npt.NDArray[np.int64],
     account_devices: npt.NDArray[np.int64],
     as_of: int,
+    least: float,
     place: npt.NDArray[np.int32],
     evidence: npt.NDArray[np.float64],
     place_start: npt.NDArray[np.int64],
@@ -157,11 +154,14 @@ def place_sessions(
     ----------
     columns, account_rows, account_devices, as_of
         As in :func:`score_columns`.
+    least : float
+        Claim from which mobile egress is a place.
     place : ndarray of int32, shape (n,)
         Filled with the place of each session, -1 for none.
-    evidence : ndarray of float64, shape (n, 10 + t)
+    evidence : ndarray of float64, shape (n, 11 + t)
         Its first rows are filled, one a place: claim, devices, fixed devices, sessions, days,
-        nights, networks, first and last second of use, AS, and the t terms of the claim.
+        nights, networks, first and last second of use, AS, whether it is mobile egress, and the t
+        terms of the claim.
     place_start : ndarray of int64, shape (a + 1,)
         Filled with where the places of each account begin.
 
@@ -180,13 +180,13 @@ def place_sessions(
             settled = take_rows(columns, order)
             found = np.empty(stop - first, np.int32)
             count += _place_account(
-                settled, 0, stop - first, devices, as_of, found, evidence[count:]
+                settled, 0, stop - first, devices, as_of, least, found, evidence[count:]
             )
             for i in range(stop - first):
                 place[order[i]] = found[i]
         else:
             count += _place_account(
-                columns, first, stop, devices, as_of, place[first:stop], evidence[count:]
+                columns, first, stop, devices, as_of, least, place[first:stop], evidence[count:]
             )
     place_start[account_rows.size - 1] = count
     return count
@@ -199,10 +199,11 @@ def _place_account(
     stop: int,
     devices: int,
     as_of: int,
+    least: float,
     place: npt.NDArray[np.int32],
     evidence: npt.NDArray[np.float64],
 ) -> int:
-    history = read_history(columns, first, stop, devices, as_of)
+    history = read_history(columns, first, stop, devices, as_of, least)
     places = history.places
     votes = np.zeros(places.claim.size)
     for p in range(places.claim.size):
@@ -217,7 +218,8 @@ def _place_account(
         row[7] = places.first[p]
         row[8] = places.last[p]
         row[9] = 0.0
-        row[10:] = places.terms[p]
+        row[10] = 1.0 if p == places.mobile else 0.0
+        row[11:] = places.terms[p]
     for i in range(stop - first):
         p = history.place[i]
         place[i] = p

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from household_ml.compiling import compiled
 from household_ml.features.nodes import Nodes
 
-__all__ = ["join_lines", "join_places"]
+__all__ = ["join_lines", "join_mobile", "join_places"]
 
 _HOUR = 3600
 #: Weight of one carry-over by a fixed device, by a carried one, and what is added when it
@@ -368,6 +368,31 @@ def join_places(
     for u in range(k):
         place[u] = _root(parent, u) if nodes.kind[u] == 0 else -1
     return place
+
+
+@compiled
+def join_mobile(nodes: Nodes, root: npt.NDArray[np.int32]) -> int:
+    """Join all mobile egress of one account: a household without a line lives on it.
+
+    Parameters
+    ----------
+    nodes : Nodes
+        The nodes, shape (k,).
+    root : ndarray of int32, shape (k,)
+        Root of each node's place, -1 for none; that of mobile egress is filled in.
+
+    Returns
+    -------
+    int
+        Root of the mobile egress, -1 where there is none.
+    """
+    mobile = -1
+    for u in range(root.size):
+        if nodes.kind[u] == 1:
+            if mobile < 0:
+                mobile = u
+            root[u] = mobile
+    return mobile
 
 
 @compiled

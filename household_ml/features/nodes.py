@@ -107,6 +107,7 @@ def _kind(
     own_sessions: int,
     several: bool,
     private: bool,
+    lasting: bool,
     accounts: npt.NDArray[np.int64],
     sessions: npt.NDArray[np.int64],
     fixed: npt.NDArray[np.int64],
@@ -126,7 +127,7 @@ def _kind(
         return 3
     if accounts[0] >= 4 and sessions[0] >= _TELLING_SESSIONS and fixed[0] * 25 < sessions[0]:
         return 3
-    if several and own_days >= 4 and own_sessions >= 8:
+    if (several or lasting) and own_days >= 3:
         return 0
     if own_plugged >= 1 or (several and private and own_sessions >= 3):
         return 0
@@ -247,6 +248,7 @@ def summarise_nodes(
             count[u],
             several[u],
             not is4[u] and concurrency[u] < 1.5,
+            not is4[u],
             accounts[i],
             sessions[i],
             fixed_sessions[i],

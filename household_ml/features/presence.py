@@ -56,7 +56,7 @@ def fill_presence(history: History, d: int, out: npt.NDArray[np.float64]) -> Non
             nights += 1
         if as_of - t <= 30 * _DAY:
             recent += 1
-        if history.kind[i] == 0:
+        if at_home or history.kind[i] == 0:
             lines += 1
             last_line = i
             if first_line < 0:

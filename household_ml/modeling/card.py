@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from household_ml.modeling.card_references import references_sections
+from household_ml.modeling.card_references import REFERENCES, references_sections
 from household_ml.modeling.card_stability import STABILITY, stability_section
-from household_ml.modeling.card_worlds import BY_KIND, LEFT_OUT, worlds_section
+from household_ml.modeling.card_worlds import (
+    AUTHORS,
+    BY_KIND,
+    LEFT_OUT,
+    authors_section,
+    worlds_section,
+)
 from household_ml.modeling.evaluation import (
     FAIRNESS_LIMIT,
     Comparison,
@@ -57,6 +63,8 @@ def model_card(model: HouseholdModel) -> str:
     ]
     metrics = model.metrics or {}
     parts += [worlds_section(metrics, LEFT_OUT)] if LEFT_OUT in metrics else []
+    if AUTHORS in metrics:
+        parts.append(authors_section(metrics, metrics[REFERENCES]))
     parts += references_sections(metrics)
     parts += [worlds_section(metrics, BY_KIND)] if BY_KIND in metrics else []
     if "evaluation" in metrics:

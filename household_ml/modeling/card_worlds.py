@@ -1,18 +1,19 @@
-"""What the card of a model says of kinds of worlds: those trained on, and those left out."""
+"""What the card of a model says of worlds: those trained on, kinds left out, authors left out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from household_ml.modeling.distance import MODEL
+from household_ml.modeling.distance import MODEL, ORACLE, PLAIN, share_of_way
 from household_ml.modeling.evaluation import Estimate
 
-__all__ = ["BY_KIND", "LEFT_OUT", "worlds_section"]
+__all__ = ["AUTHORS", "BY_KIND", "LEFT_OUT", "authors_section", "worlds_section"]
 
-#: Keys of a model's metrics that hold a table by kind of world.
+#: Keys of a model's metrics that hold a table by kind of world, or by author.
 BY_KIND: Final = "by_kind"
 LEFT_OUT: Final = "left_out"
+AUTHORS: Final = "authors"
 
 _COLUMNS: Final = {
     "prevalence": "share outside",
@@ -33,6 +34,12 @@ _HEADS: Final = {
         "the other kinds alone. This is the headline: what a population unlike those trained on\n"
         "may expect.",
     ),
+    AUTHORS: (
+        "## On worlds of an author it has not seen",
+        "The simulators are of different authors, who did not read each other's. Each author's\n"
+        "worlds are scored by a model that was made from the others' alone. It is the hardest\n"
+        "test here, and nearest to what a real population means for a model of simulated ones.",
+    ),
     BY_KIND: (
         "## By kind of world",
         "On test accounts of the worlds that it was trained on.",
@@ -47,7 +54,7 @@ def worlds_section(metrics: Mapping[str, Any], key: str) -> str:
     ----------
     metrics : mapping
         Of a model, with `key`.
-    key : {'by_kind', 'left_out'}
+    key : {'by_kind', 'left_out', 'authors'}
         Which table.
 
     Returns
@@ -64,7 +71,7 @@ def worlds_section(metrics: Mapping[str, Any], key: str) -> str:
     """
     kinds = metrics[key]
     title, told = _HEADS[key]
-    head = " | ".join(("kind", *_COLUMNS.values()))
+    head = " | ".join(("author" if key == AUTHORS else "kind", *_COLUMNS.values()))
     lines = [title, "", told, "", f"| {head} |", "|" + "---|" * (len(_COLUMNS) + 1)]
     for kind, found in kinds.items():
         cells = " | ".join(str(_estimate(found, metric)) for metric in _COLUMNS)
@@ -80,6 +87,55 @@ def worlds_section(metrics: Mapping[str, Any], key: str) -> str:
     ]
     lines += [*_worst_world(kinds), *_best_rule(kinds)]
     return "\n".join(lines)
+
+
+def authors_section(metrics: Mapping[str, Any], references: Mapping[str, Any]) -> str:
+    """Write the table by author left out, and how far each came on the way to the oracle.
+
+    Parameters
+    ----------
+    metrics : mapping
+        Of a model, with :data:`AUTHORS`. Beside what other tables have, each author has ``fresh``:
+        recalls on fresh worlds, by their names among `references`.
+    references : mapping
+        What the references of these worlds reach, as the metrics of a model keep it.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    lines = [
+        worlds_section(metrics, AUTHORS),
+        "",
+        "Between the mean recalls of plain model and oracle on fresh worlds of the author:",
+        "",
+        "| author | rate | plain model | this model | oracle | of the way |",
+        "|" + "---|" * 6,
+    ]
+    for author, found in metrics[AUTHORS].items():
+        fresh = found["fresh"]
+        for metric in ("recall_at_0.01", "recall_at_0.001"):
+            ends = [
+                _mean(
+                    [references["kinds"][name]["recall"][score][metric]["value"] for name in fresh]
+                )
+                for score in (PLAIN, ORACLE)
+            ]
+            own = _mean([row[metric] for row in fresh.values()])
+            way = float(share_of_way(own, *ends))
+            cells = [
+                author,
+                metric.rpartition("_")[2],
+                *(f"{x:.3f}" for x in (ends[0], own, ends[1])),
+            ]
+            lines.append(f"| {' | '.join(cells)} | {way:.0%} |")
+    return "\n".join(lines)
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else float("nan")
 
 
 def _estimate(found: Mapping[str, Any], metric: str) -> Estimate:

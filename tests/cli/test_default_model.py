@@ -28,10 +28,12 @@ from household_ml.simulation import WORLDS, simulate
 LESSONS = (
     Lesson("fr", "fr", 90, 30, 1),
     Lesson("us", "us~5", 90, 40, 2, Roughness(lost_columns=("profile_id",), idle_days=3.0)),
-    Lesson("us", "us", 90, 30, 3),
+    Lesson("us", "us", 90, 30, 3, hand="third"),
 )
-#: Kinds of these, and what another author makes of them.
-SETTINGS = {"fr", "us", "fr, second hand", "us, second hand"}
+#: Kinds of these, and what the other authors make of them.
+SETTINGS = {
+    f"{kind}{hand}" for kind in ("fr", "us") for hand in ("", ", second hand", ", third hand")
+}
 QUICK = TrainingConfig(
     classifier=ClassifierConfig(trees=20, leaves=8, learning_rate=0.2),
     thresholds=ThresholdConfig(account_rate=0.2, device_rate=0.1, household_error=0.2),
@@ -60,7 +62,7 @@ def model(small_sample):
 def test_the_same_seeds_give_the_same_digest_and_the_same_numbers(model):
     again = train_from_seeds(LESSONS, seed=3, config=QUICK, fresh_accounts=70)
     assert again.digest == model.digest
-    more = {"left_out", "references", "situations", "ablation"}
+    more = {"left_out", "authors", "references", "situations", "ablation"}
     assert again.metrics == {key: model.metrics[key] for key in model.metrics if key not in more}
     other = train_from_seeds(LESSONS[:2], seed=3, config=QUICK, fresh_accounts=70)
     assert other.digest != model.digest
@@ -96,13 +98,23 @@ def test_the_manifest_tells_the_seeds_and_the_versions(model):
 def test_each_kind_is_measured_by_a_model_that_has_not_seen_it(model):
     left_out = model.metrics["left_out"]
     assert set(left_out) == {"fr", "us"}
-    assert set(left_out["us"]["worlds"]) == {"us~5", "us, seed 3"}
+    assert set(left_out["us"]["worlds"]) == {"us~5", "us, third hand, seed 3"}
     metrics = left_out["us"]["metrics"]
     assert metrics["pr_auc"]["low"] <= metrics["pr_auc"]["value"] <= metrics["pr_auc"]["high"]
     assert {"prevalence", "recall_at_0.01", "recall_at_0.005", "recall_at_0.001", "ece"} <= set(
         metrics
     )
     assert "other address than usual" in left_out["us"]["comparison"]
+
+
+def test_each_author_is_measured_by_a_model_of_the_others_alone(model):
+    authors = model.metrics["authors"]
+    assert set(authors) == {"first", "third"}
+    assert set(authors["third"]["worlds"]) == {"us, third hand, seed 3"}
+    assert set(authors["third"]["fresh"]) == {"fr, third hand", "us, third hand"}
+    for found in authors["first"]["fresh"].values():
+        assert 0.0 <= found["recall_at_0.001"] <= found["recall_at_0.01"] <= 1.0
+    assert "| third | 0.01 | " in model.card
 
 
 def test_each_kind_stands_between_its_references(model):

@@ -12,7 +12,7 @@ from household_ml.features import (
     build_features,
     infer_places,
 )
-from household_ml.features.kernel import DOUBT
+from household_ml.features.homes import DOUBT
 from household_ml.schema import RIVAL
 from household_ml.sessions import Sessions
 from tests.features.histories import history, plays
@@ -74,10 +74,56 @@ def test_where_home_is_beyond_doubt_no_other_is_looked_at() -> None:
 
 
 def test_without_a_place_there_is_no_claim() -> None:
-    on_the_move = plays("phone", "phone", "37.170.1.1", range(3), asn=51207)
-    features = build_features(history(on_the_move))
+    behind_a_vpn = plays("phone", "phone", "185.159.157.1", range(3), asn=9009)
+    features = build_features(history(behind_a_vpn))
     assert features.place.tolist() == [-1]
     assert np.isnan(features.column("home_claim")).all()
+
+
+def on_mobile(device: str, days: range, **more: object) -> list[dict[str, object]]:
+    """Plays of a phone on French mobile egress, another address each day."""
+    return [
+        row
+        for day in days
+        for row in plays(device, "phone", f"37.170.{day}.7", [day], asn=51207, **more)  # type: ignore[arg-type]
+    ]
+
+
+def test_a_household_without_a_line_lives_on_mobile_egress() -> None:
+    sessions = history(on_mobile("her", range(40)), on_mobile("his", range(1, 41), hour=21))
+    places = infer_places(sessions)
+    assert places.mobile.tolist() == [True]
+    features = build_features(sessions)
+    assert features.place.tolist() == [0, 0]
+    assert features.column("home_share").tolist() == [1.0, 1.0]
+
+
+def test_mobile_egress_beside_a_home_is_no_place_and_joins_none() -> None:
+    sessions = history(
+        plays("tv", "tv", "90.1.1.1", range(60)),
+        plays("phone", "phone", "90.1.1.1", range(0, 60, 2), hour=20),
+        on_mobile("phone", range(60), hour=12),
+    )
+    places = infer_places(sessions)
+    assert places.mobile.tolist() == [False]
+    assert places.networks.tolist() == [1]
+    assert value(build_features(sessions), "phone", "home_share") == pytest.approx(1 / 3)
+
+
+def test_what_is_outside_a_mobile_household_is_at_a_second_place() -> None:
+    sessions = history(
+        on_mobile("her", range(60)),
+        on_mobile("her", range(60), hour=12),
+        on_mobile("his", range(60), hour=21),
+        on_mobile("hers too", range(60), hour=22),
+        plays("kin", "phone", "82.64.9.9", range(3), asn=12322, hour=20),
+    )
+    features = build_features(sessions)
+    assert infer_places(sessions).mobile.tolist() == [True, False]
+    assert value(features, "kin", "home_share") == 0.0
+    assert value(features, "kin", "second_share") == 1.0
+    assert value(features, "kin", RIVAL + "home_share") == 1.0
+    assert value(features, "her", RIVAL + "second_share") == 0.0
 
 
 @pytest.mark.parametrize("profile", [None, "p1"])
