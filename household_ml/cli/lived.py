@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BOTH_HANDS", "changes_of_truth", "live", "worlds_of"]
 
-#: The simulators of both authors.
+#: The simulators of the first two authors, whose changes of life are known.
 BOTH_HANDS: Final = "both"
+_HANDS: Final = (FIRST_HAND, SECOND_HAND)
 
 #: A line that a home was seen on less often than this is no change of ISP.
 _LINE_SESSIONS: Final = 6
@@ -51,7 +52,7 @@ def worlds_of(kind: str, hand: str) -> list[tuple[str, str]]:
     return [
         (lesson.hand, lesson.world)
         for lesson in plan_fresh([kind], accounts=1, seed=0)
-        if hand in (lesson.hand, BOTH_HANDS)
+        if lesson.hand in _HANDS and hand in (lesson.hand, BOTH_HANDS)
     ]
 
 

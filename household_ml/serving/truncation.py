@@ -32,7 +32,13 @@ if TYPE_CHECKING:
     from household_ml.serving.datasets import LabelledSessions
     from household_ml.sessions import Sessions
 
-__all__ = ["CUTS", "compute_truncation_cost", "cut_sessions", "plot_truncation_cost"]
+__all__ = [
+    "CUTS",
+    "compute_truncation_cost",
+    "cut_sessions",
+    "plot_truncation_cost",
+    "told_cut",
+]
 
 #: Leading bits of IPv4 and IPv6 that are kept: the whole address, then ever less of it.
 CUTS: Final = ((32, 128), (24, 48), (20, 40), (16, 32), (0, 0))

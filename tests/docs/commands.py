@@ -27,7 +27,10 @@ Completion in the shell: put the line of your shell into its start-up file.
 
 def help_of(name: str | None) -> str:
     """What a command prints for ``--help``, at a width of 100 columns."""
-    group = click.Context(household_ml, info_name="household-ml", max_content_width=100)
+    given = household_ml.context_settings.get("help_option_names", ["--help"])
+    group = click.Context(
+        household_ml, info_name="household-ml", max_content_width=100, help_option_names=given
+    )
     group.terminal_width = 100
     if name is None:
         return household_ml.get_help(group)

@@ -145,7 +145,11 @@ def by_http(question: Question) -> list[Row]:
                 assert one.json()["code"] == "no_sessions"
                 continue
             alone.append({"account_id": account["account_id"], "devices": one.json()["devices"]})
-    given = [account for account in together["accounts"] if account["devices"]]
+    given = [
+        {"account_id": account["account_id"], "devices": account["devices"]}
+        for account in together["accounts"]
+        if account["devices"]
+    ]
     assert sorted(given, key=lambda each: each["account_id"]) == sorted(
         alone, key=lambda each: each["account_id"]
     )

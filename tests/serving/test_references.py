@@ -140,5 +140,5 @@ def test_evaluate_tells_the_way_with_and_without_a_truth(
         "covered_at_0.001",
     }
     html = page.read_text(encoding="utf-8")
-    assert html.count("Between two references") == 2
+    assert html.count("<h3>Between two references</h3>") == 2
     assert "From the plain model to the oracle, by world" in html

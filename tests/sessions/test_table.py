@@ -133,6 +133,7 @@ def test_large_inputs_are_ordered_in_threads_as_small_ones(monkeypatch: pytest.M
             "ip": "8.8.8.8",
         }
     )
+    rows["ip"] = "8.8.8." + (rows["account_id"].astype(int) % 200).astype(str)
     threaded = read_sessions(rows, now=NOW)
     monkeypatch.setenv("HOUSEHOLD_ML_THREADS", "1")
     assert same(read_sessions(rows, now=NOW), threaded)
