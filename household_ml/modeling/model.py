@@ -41,7 +41,12 @@ from household_ml.errors import (
 )
 from household_ml.modeling.calibration import Calibration
 from household_ml.modeling.hypotheses import CLAIMS, Hypotheses, columns_for
-from household_ml.modeling.prevalence import DOUBT, PrevalenceShift, adapt_to_prevalence
+from household_ml.modeling.prevalence import (
+    DOUBT,
+    TRUST,
+    PrevalenceShift,
+    adapt_to_prevalence,
+)
 from household_ml.modeling.thresholds import Thresholds
 from household_ml.modeling.trees import Trees
 
@@ -239,6 +244,7 @@ class HouseholdModel:
             account=account,
             open_share=self.open_share,
             doubt=DOUBT,
+            trust=TRUST,
         )
         adapted = replace(
             self,

@@ -9,7 +9,7 @@ Two things keep the estimate from being read too literally. Among unlabelled dev
 which the policy itself is open (students, shared custody, second homes), which the calibration
 left out: their share in training is taken off, half of it from either class. And label shift never
 holds quite: a difference in log-odds smaller than a stated doubt is not acted upon, and a larger
-one by what it is larger.
+one by a stated share of what it is larger.
 
 When the two classes look different in the new population, because its networks or habits are, the
 estimate is wrong: check the reliability on a labelled sample.
@@ -25,13 +25,17 @@ import numpy.typing as npt
 from household_ml.errors import ParameterError, Problem
 from household_ml.modeling.calibration import sigmoid
 
-__all__ = ["DOUBT", "PrevalenceShift", "adapt_to_prevalence", "settled_share"]
+__all__ = ["DOUBT", "TRUST", "PrevalenceShift", "adapt_to_prevalence", "settled_share"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 #: Log-odds by which the share seems to differ between simulated populations that have the same. [A]
 DOUBT = 0.15
+
+#: Share of a difference beyond the doubt that is acted upon. An estimate that misses by as much as
+#: populations differ is best taken by half (James and Stein, 1961). [A]
+TRUST = 0.5
 
 #: Shares are kept this far from 0 and 1.
 _LEAST = 1e-3
@@ -75,6 +79,7 @@ def adapt_to_prevalence(
     account: Ints | None = None,
     open_share: float = 0.0,
     doubt: float = 0.0,
+    trust: float = 1.0,
     pseudo_devices: float = 50.0,
 ) -> PrevalenceShift:
     """Estimate how many devices of an unlabelled population are ``household``.
@@ -95,6 +100,9 @@ def adapt_to_prevalence(
         Share of devices on which the policy is open, which the calibration left out, in [0, 1).
     doubt : float, default=0
         Log-odds that are not acted upon, not negative; :data:`DOUBT` is a measured one.
+    trust : float, default=1
+        Share of the difference beyond the doubt that is acted upon, in [0, 1]; :data:`TRUST` is a
+        cautious one.
     pseudo_devices : float, default=50
         Weight of the prior, positive.
 
@@ -116,7 +124,7 @@ def adapt_to_prevalence(
     0.7
     """
     x = np.asarray(log_odds, dtype=np.float64)
-    _check(x, prevalence, open_share, doubt, pseudo_devices)
+    _check(x, prevalence, open_share, doubt, trust, pseudo_devices)
     w = np.ones(x.size) if weight is None else np.asarray(weight, dtype=np.float64)
     p = sigmoid(x)
     density_household = p / prevalence
@@ -146,7 +154,7 @@ def adapt_to_prevalence(
         code = np.unique(account, return_inverse=True)[1]
         together = np.bincount(code, weights=w * pull) ** 2
         error = float((together.sum() + pseudo_devices * prior) ** 0.5 / information)
-    delta = _acted_upon(share, prevalence, open_share, doubt) if x.size else 0.0
+    delta = trust * _acted_upon(share, prevalence, open_share, doubt) if x.size else 0.0
     moved = float(sigmoid(_logit(prevalence) + delta)) if delta else prevalence
     return PrevalenceShift(delta, moved, share, error)
 
@@ -185,7 +193,12 @@ def _logit(probability: float) -> float:
 
 
 def _check(
-    x: Floats, prevalence: float, open_share: float, doubt: float, pseudo_devices: float
+    x: Floats,
+    prevalence: float,
+    open_share: float,
+    doubt: float,
+    trust: float,
+    pseudo_devices: float,
 ) -> None:
     problems = []
     if not 0 < prevalence < 1 or not pseudo_devices > 0 or not np.isfinite(x).all():
@@ -196,12 +209,12 @@ def _check(
                 "Give the prevalence of the calibration.",
             )
         )
-    if not 0 <= open_share < 1 or not doubt >= 0:
+    if not 0 <= open_share < 1 or not doubt >= 0 or not 0 <= trust <= 1:
         problems.append(
             Problem(
-                "open_share must be in [0, 1) and doubt not negative",
-                f"{open_share} and {doubt}",
-                "Leave them out for none.",
+                "open_share must be in [0, 1), doubt not negative and trust in [0, 1]",
+                f"{open_share}, {doubt} and {trust}",
+                "Leave them out for none, and for full trust.",
             )
         )
     if problems:

@@ -3,7 +3,12 @@ import pytest
 
 from household_ml.errors import ParameterError
 from household_ml.modeling.calibration import Calibration, sigmoid
-from household_ml.modeling.prevalence import DOUBT, adapt_to_prevalence, settled_share
+from household_ml.modeling.prevalence import (
+    DOUBT,
+    TRUST,
+    adapt_to_prevalence,
+    settled_share,
+)
 from household_ml.modeling.thresholds import Bound, Thresholds
 
 
@@ -119,3 +124,14 @@ def test_the_identity_stays_where_the_population_is_the_same():
     kept = adapt_to_prevalence(log_odds, prevalence=0.85, doubt=DOUBT)
     plain = Calibration.identity(0.85)
     assert plain.shifted(kept.delta, prevalence=kept.prevalence) == plain
+
+
+def test_what_is_trusted_by_half_moves_half_as_far() -> None:
+    log_odds = [-3.0] * 400 + [3.0] * 600
+    whole = adapt_to_prevalence(log_odds, prevalence=0.85, doubt=DOUBT)
+    part = adapt_to_prevalence(log_odds, prevalence=0.85, doubt=DOUBT, trust=TRUST)
+    assert part.delta == pytest.approx(TRUST * whole.delta)
+    assert whole.prevalence < part.prevalence < 0.85
+    assert part.estimated == whole.estimated
+    with pytest.raises(ParameterError, match="trust in \\[0, 1\\]"):
+        adapt_to_prevalence(log_odds, prevalence=0.85, trust=1.1)

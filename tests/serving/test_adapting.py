@@ -129,7 +129,7 @@ def shared_by_few_and_many() -> dict[float, LabelledDevices]:
 def test_simulated_populations_are_met_with_their_own_prevalence(
     shared_by_few_and_many: dict[float, LabelledDevices], scorer: HouseholdScorer
 ) -> None:
-    """Nearer to the truth than before, hardly worse calibrated, and no answer changes."""
+    """Nearer to the truth than before, better calibrated together, and no answer changes."""
     model = scorer.model
     errors, before, after = [], [], []
     for devices in shared_by_few_and_many.values():
@@ -148,8 +148,8 @@ def test_simulated_populations_are_met_with_their_own_prevalence(
         after.append(miscalibration(adapted.probability(values)[settled], learnt.y[settled]))
     adapted_error, plain_error = np.mean(errors, axis=0)
     assert adapted_error < 0.6 * plain_error
-    assert np.mean(after) < np.mean(before) + 0.01
-    assert max(a - b for a, b in zip(after, before, strict=True)) < 0.03
+    assert np.mean(after) < np.mean(before)
+    assert max(a - b for a, b in zip(after, before, strict=True)) < 0.015
 
 
 def miscalibration(p: Floats, y: Floats) -> float:
