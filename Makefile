@@ -80,6 +80,7 @@ example: venv ## simulate data/example again, from its seed
 
 model: venv ## train models/default again, from its seeds (over an hour on two cores)
 	$(BIN)/household-ml train-default --out models/default --leave-one-out --stability --ablation
+	$(BIN)/python -m tests.docs.results
 
 lock: venv ## resolve requirements.lock anew, and the part of it that the service needs
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal \

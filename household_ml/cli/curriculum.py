@@ -50,9 +50,6 @@ _NAMED: Final = 3
 #: The simulators, each by another author.
 FIRST_HAND, SECOND_HAND, THIRD_HAND = "first", "second", "third"
 
-#: Kinds of worlds that the other simulators call otherwise than the first.
-_ELSEWHERE_CALLED: Final = {"moves_holidays": "moves_and_holidays"}
-
 #: Lessons of a kind by the other simulators, for each by the first.
 _SHARES: Final = {SECOND_HAND: 0.8, THIRD_HAND: 0.6}
 
@@ -197,27 +194,22 @@ def plan_lessons(*, accounts: int, worlds_per_kind: int, seed: int) -> tuple[Les
 
 def _by_hand(hand: str, accounts: int, worlds_per_kind: int, seed: int) -> list[Lesson]:
     """Lessons by another simulator: the named world first, then worlds drawn from it."""
+    from household_ml.simulation.authors import AUTHORS, kind_of
+
     author = 1000 * (1 + list(_SHARES).index(hand))
     lessons = []
-    for place, world in enumerate(_kinds_of(hand)):
+    for place, world in enumerate(AUTHORS[hand]):
         for number in range(max(1, round(_SHARES[hand] * worlds_per_kind))):
             rng = np.random.default_rng([seed, author + place, number])
             drawn, own = (int(each) for each in rng.integers(1, 2**31, 2))
             days = int(rng.integers(_DAYS[0], _DAYS[1], endpoint=True))
             roughness = Roughness.drawn(rng)
-            kind = _ELSEWHERE_CALLED.get(world, world)
+            kind = kind_of(world)
             if number == 0:
                 days, roughness = _NAMED_DAYS, Roughness()
             name = world if number < 2 else f"{world}~{drawn}"
             lessons.append(Lesson(kind, name, accounts, days, own, roughness, hand))
     return lessons
-
-
-def _kinds_of(hand: str) -> tuple[str, ...]:
-    """Kinds of worlds that another simulator has."""
-    from household_ml.simulation import second_hand, third_hand
-
-    return tuple(second_hand.KINDS if hand == SECOND_HAND else third_hand.KINDS)
 
 
 def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesson, ...]:
@@ -238,6 +230,8 @@ def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesso
         The named worlds of all authors as they are, over 90 days, of seeds of their own; those
         of one kind beside each other.
     """
+    from household_ml.simulation.authors import AUTHORS, kind_of
+
     lessons = []
     for place, kind in enumerate(kinds):
         drawn = np.random.default_rng([seed, place, _FRESH]).integers(1, 2**31, 1 + len(_SHARES))
@@ -245,8 +239,8 @@ def plan_fresh(kinds: Sequence[str], *, accounts: int, seed: int) -> tuple[Lesso
         lessons += [
             Lesson(kind, world, accounts, _NAMED_DAYS, int(own), hand=hand)
             for hand, own in zip(_SHARES, drawn[1:], strict=True)
-            for world in _kinds_of(hand)
-            if _ELSEWHERE_CALLED.get(world, world) == kind
+            for world in AUTHORS[hand]
+            if kind_of(world) == kind
         ]
     return tuple(lessons)
 
@@ -295,8 +289,11 @@ def labelled_lesson(lesson: Lesson) -> LabelledSessions:
     from household_ml.modeling.truth import SESSION_KEY
     from household_ml.serving.datasets import LabelledSessions
     from household_ml.sessions import read_sessions
+    from household_ml.simulation.authors import make_world
 
-    table, truth, labels = _simulated(lesson)
+    table, truth, _, labels = make_world(
+        lesson.hand, lesson.world, lesson.accounts, lesson.days, lesson.seed
+    )
     told = truth.column_names
     for name in told:
         table = table.append_column(name, truth[name])
@@ -305,33 +302,10 @@ def labelled_lesson(lesson: Lesson) -> LabelledSessions:
     return LabelledSessions(
         lesson.name,
         read_sessions(table.drop_columns(told), now=int(last)),
-        labels,
+        labels.to_pandas(),
         simulated=True,
         truth=table.select([*SESSION_KEY, *told]),
     )
-
-
-def _simulated(lesson: Lesson) -> tuple[pa.Table, pa.Table, pd.DataFrame]:
-    """Sessions, truth and labels of the world of a lesson."""
-    import pyarrow as pa
-
-    if lesson.hand != FIRST_HAND:
-        from household_ml.simulation import second_hand, third_hand
-
-        author = second_hand if lesson.hand == SECOND_HAND else third_hand
-        made = author.make_world(lesson.world, lesson.accounts, lesson.days, lesson.seed)
-        table = pa.Table.from_pandas(made["sessions"], preserve_index=False)
-        truth = pa.Table.from_pandas(made["truth"], preserve_index=False)
-        place = table.column_names.index("started_at")
-        moment = table["started_at"].cast(pa.timestamp("us", "UTC"))
-        return table.set_column(place, "started_at", moment), truth, made["labels"]
-    from household_ml.simulation import simulate
-
-    found = simulate(
-        lesson.world, accounts=lesson.accounts, days=lesson.days, seed=lesson.seed, truth=True
-    )
-    assert found.truth is not None
-    return found.sessions, found.truth, found.labels.to_pandas()
 
 
 def roughen(sessions: pa.Table, roughness: Roughness, *, seed: int) -> pa.Table:

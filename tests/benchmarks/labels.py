@@ -1,6 +1,6 @@
 """What few, wrong and unfairly drawn labels do to a model: learning curves on simulated worlds.
 
-    python tests/truth/judge.py make --kind us --accounts 4000 --out worlds
+    household-ml simulate --hand second --world us --accounts 4000 --truth --out worlds/us
     python tests/benchmarks/labels.py --data worlds/us --model MODEL --out curves.json
 
 Half of the accounts of each world are kept aside. Accounts of the other half are labelled in the

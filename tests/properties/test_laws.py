@@ -126,7 +126,7 @@ def test_law_4_addresses_are_names(tell: Answer, history: pd.DataFrame, key: byt
 
 @pytest.fixture(scope="module")
 def lives() -> pd.DataFrame:
-    """Longer than what is drawn: lines in several regions, moves, devices that follow each other."""
+    """Longer than what is drawn: lines in several regions, moves, devices that follow others."""
     world = simulate("fr", accounts=300, days=60, seed=51)
     known = read_sessions(world.sessions)
     return known.to_table().to_pandas().assign(asn=enrich(known).asn)
