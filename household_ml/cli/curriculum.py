@@ -16,7 +16,6 @@ import numpy.typing as npt
 from household_ml.simulation.world import COLUMNS_THAT_MAY_BE_MISSING
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from household_ml.serving.datasets import LabelledSessions

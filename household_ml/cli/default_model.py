@@ -86,8 +86,8 @@ _FOLLOWED_ACCOUNTS: Final = 100
     type=click.IntRange(50),
     default=2500,
     show_default=True,
-    help="Accounts of each world that is simulated anew to measure on; four fifths of them are what "
-    "the references learn from.",
+    help="Accounts of each world that is simulated anew to measure on; the references learn from "
+    "four fifths of them at a time.",
 )
 @click.option(
     "--ablation",

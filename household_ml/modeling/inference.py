@@ -9,7 +9,7 @@ are mixed as :mod:`~household_ml.modeling.hypotheses` says, and calibrated as
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""Copy the results of the model that ships from its card into the README: a part of `make model`."""
+"""Copy the results of the model that ships from its card into the README, as `make model` does."""
 
 from __future__ import annotations
 
