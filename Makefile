@@ -10,7 +10,7 @@ PYTEST := $(BIN)/python -m pytest
 export OMP_NUM_THREADS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: help venv demo test test-long bench bench-http notebooks docs truncation lint types format model example \
+.PHONY: help venv demo test test-long bench bench-http notebooks docs truncation labels lint types format model example \
         lock wheel clean
 
 help: ## this list
@@ -70,7 +70,13 @@ notebooks: venv ## run the notebooks, and build them with their outputs
 	$(BIN)/python tests/notebooks/build.py
 
 truncation: venv ## what cutting addresses costs, into the README (about 2 minutes)
-	$(BIN)/python tests/benchmarks/truncation.py --readme README.md
+	$(BIN)/python -m tests.benchmarks.truncation --readme README.md
+
+labels: venv ## what labels of one's own bring, few or many, right or wrong, into the README
+	$(BIN)/household-ml simulate --hand third --world us --accounts 4000 --seed 90003 --out build/labels
+	$(BIN)/python -m tests.benchmarks.labels --data build/labels --readme README.md --repeats 2 \
+	  --accounts 50 --accounts 250 --accounts 1000 --accounts 2000 \
+	  --way fair --way '15 % wrong' --way complaints --way 'household alone'
 
 docs: venv ## the page of commands, and the reference from docstrings into build/docs
 	$(BIN)/python -m tests.docs.build

@@ -1,13 +1,13 @@
 """What few, wrong and unfairly drawn labels do to a model: learning curves on simulated worlds.
 
     household-ml simulate --hand second --world us --accounts 4000 --truth --out worlds/us
-    python tests/benchmarks/labels.py --data worlds/us --model MODEL --out curves.json
+    python -m tests.benchmarks.labels --data worlds/us --model MODEL --out curves.json
 
 Half of the accounts of each world are kept aside. Accounts of the other half are labelled in the
 ways of :data:`WAYS`; the model learns from ever more of them, as `household-ml train` does, and is
 measured on the accounts kept aside, against the truth. The oracle and the plain model learn from
 the same accounts, rightly labelled; the share of the way between them is told for the largest
-number of accounts.
+number of accounts. ``make labels`` writes what is found into the README.
 """
 
 from __future__ import annotations
@@ -27,8 +27,12 @@ from household_ml.modeling.calibration import sigmoid
 from household_ml.modeling.learning_curve import COUNTS, LearningCurve, measure_curve
 from household_ml.modeling.model import HouseholdModel
 from household_ml.modeling.training import TrainingSet
+from tests.docs.marks import write_between
 
-__all__ = ["WAYS", "label", "summarise"]
+__all__ = ["WAYS", "label", "summarise", "to_readme"]
+
+FIRST = "<!-- labels: make labels writes what stands here -->"
+LAST = "<!-- end of labels -->"
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,6 +93,22 @@ def summarise(curves: dict[str, LearningCurve]) -> str:
     return "\n".join(lines)
 
 
+def to_readme(curves: dict[str, LearningCurve]) -> str:
+    """What is found by number of labelled accounts, and below it the worst that a draw lost."""
+    counts = [point.accounts for point in next(iter(curves.values())).points]
+    heads = ["none" if count == 0 else f"{count:,}" for count in counts]
+    lines = [
+        f"| labels | {' | '.join(heads)} | least gain of a draw | log loss gained at the end |",
+        f"|---|{'---|' * (len(heads) + 2)}",
+    ]
+    for name, curve in curves.items():
+        found = [f"{point.recall.value:.3f}" for point in curve.points]
+        least = min(point.worst_recall_gain for point in curve.points[1:])
+        gained = curve.points[-1].log_loss_gain
+        lines.append(f"| {name} | {' | '.join(found)} | {least:+.3f} | {gained} |")
+    return "\n".join(lines)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -99,7 +119,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="JSON to write")
+    parser.add_argument("--readme", type=Path, help="page to write the curves of one world into")
     given = parser.parse_args(arguments)
+    if given.readme is not None and len(given.data) > 1:
+        parser.error("--readme takes one --data")
     from household_ml.scoring.scorer import HouseholdScorer
     from household_ml.serving.adapting import devices_to_learn_from
     from household_ml.serving.datasets import read_labelled
@@ -120,6 +143,8 @@ def main(arguments: list[str] | None = None) -> int:
             for way in given.way or WAYS
         }
         sys.stdout.write(f"{world.name}\n{summarise(curves)}\n\n")
+        if given.readme is not None:
+            write_between(given.readme, FIRST, LAST, to_readme(curves))
         found["worlds"][world.name] = {way: curve.to_dict() for way, curve in curves.items()}
     if given.out is not None:
         given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

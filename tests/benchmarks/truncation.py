@@ -1,6 +1,6 @@
 """What cutting addresses costs the model that ships, on simulated accounts that it has not seen.
 
-    python tests/benchmarks/truncation.py --readme README.md
+    python -m tests.benchmarks.truncation --readme README.md
 
 writes the table between its marks in the README; without ``--readme`` it is printed.
 """
@@ -17,6 +17,7 @@ from household_ml import HouseholdScorer, read_sessions
 from household_ml.serving.datasets import LabelledSessions
 from household_ml.serving.truncation import compute_truncation_cost
 from household_ml.simulation import simulate
+from tests.docs.marks import write_between
 
 #: Worlds, with seeds that no training uses.
 WORLDS = {"fr": 90_001, "carrier_nat": 90_002}
@@ -64,9 +65,7 @@ def main() -> int:
     if readme is None:
         sys.stdout.write(f"{table}\n")
         return 0
-    before, rest = readme.read_text(encoding="utf-8").split(FIRST)
-    after = rest.split(LAST)[1]
-    readme.write_text(f"{before}{FIRST}\n\n{table}\n\n{LAST}{after}", encoding="utf-8")
+    write_between(readme, FIRST, LAST, table)
     return 0
 
 
