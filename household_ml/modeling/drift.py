@@ -184,8 +184,9 @@ def plot_drift(frame: pd.DataFrame, *, most: int = 15, ax: Axes | None = None) -
             limit, color=COLOURS[0], linewidth=1.2, linestyle=dashes, label=f"{told} {limit:g}"
         )
     axes.set_yticks(place, shown["column"])
+    _embolden(axes, shown["drifted"])
     axes.set_xlim(0, 1.08 * max(LARGE, float(shown["psi"].max()) if len(shown) else 0.0))
-    axes.set_xlabel("population stability index (orange: drifted)")
+    axes.set_xlabel("population stability index (orange, bold: drifted)")
     axes.set_title("What has moved")
     axes.grid(visible=False, axis="y")
     add_legend(axes, "lower right")
@@ -255,13 +256,20 @@ def plot_operator_drift(frame: pd.DataFrame, title: str = "", ax: Axes | None = 
         told = "before" if side == "reference" else "now"
         axes.scatter([], [], s=34, facecolors=face, edgecolors=COLOURS[6], label=told)
     axes.set_yticks(place, frame["name"])
+    _embolden(axes, frame["alarm"])
     axes.set_ylim(-0.7, len(frame) - 0.3)
     axes.set_xlim(left=0)
     axes.set_xlabel(title)
-    axes.set_title("Operators, before and now (orange: alarm)")
+    axes.set_title("Operators, before and now (orange, bold: alarm)")
     axes.grid(visible=False, axis="y")
     add_legend(axes)
     return axes
+
+
+def _embolden(axes: Axes, rows: pd.Series) -> None:
+    """Tell the rows that matter by more than their colour."""
+    for label, matters in zip(axes.get_yticklabels(), rows, strict=True):
+        label.set_fontweight("bold" if matters else "normal")
 
 
 def _distances(before: Floats, after: Floats) -> tuple[float, float]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["environment", "figure_svg", "write_page"]
 
+#: Size of a figure on a page, as a share of its own: the smaller it is, the larger its texts are.
+_SHRUNK = 0.8
+
 
 def environment() -> Environment:
     """Templates of pages and pictures; whatever is put into them is escaped."""
@@ -94,6 +97,8 @@ def figure_svg(axes: Axes, name: str, say: Wording | None = None, told: str = ""
         legend.remove()
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    # A page shows two beside each other, and on paper they still are to be read.
+    figure.set_size_inches(_SHRUNK * figure.get_size_inches())
     if say is not None:
         say.retell(figure)
     with mpl.rc_context(style):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,15 @@ NO_SESSION = -2
 #: Colours of places, home first; a place beyond the last takes the last.
 _COLOURS = (COLOURS[0], COLOURS[4], COLOURS[3], COLOURS[2], COLOURS[5], COLOURS[1])
 _NOWHERE = "#b4b4b4"
+
+#: Width of all days together, where they are not too many.
+_DAYS_WIDTH = 540.0
+
+#: Between two days that are named, at the least.
+_TICK_WIDTH = 44
+
+#: Letters of an id that are shown.
+_LONGEST_NAME = 28
 
 #: Between two entries of the legend, and two rows of them.
 _LEGEND_STEP = 150
@@ -76,6 +86,10 @@ class Timeline:
     place: npt.NDArray[np.int32]
     answers: tuple[tuple[str, float], ...]
     truth: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        size = f"{len(self.devices)} devices, {self.place.shape[1]} days"
+        return f"<Timeline: account {self.account_id}, {size} from {self.first_day}>"
 
     def _repr_html_(self) -> str:
         return plot_timeline(self)
@@ -196,9 +210,11 @@ def plot_timeline(timeline: Timeline, language: Language = "en") -> str:
     """
     say = Wording(language)
     devices, days = timeline.place.shape
-    step = max(6.0, min(24.0, 700.0 / days))
-    row, left, top = 26, 250, 30
+    step = max(5.0, min(24.0, _DAYS_WIDTH / days))
+    row, top = 26, 30
     calendar = timeline.first_day + np.arange(days)
+    told = _rows(timeline, say)
+    left = 16 + max(_width(line["name"], line["kind"]) for line in told)
     cells = [
         {
             "x": round(left + day * step, 1),
@@ -214,29 +230,14 @@ def plot_timeline(timeline: Timeline, language: Language = "en") -> str:
         }
         for device, day in np.argwhere(timeline.place != NO_SESSION).tolist()
     ]
-    every = max(1, days // 9)
+    every = max(math.ceil(_TICK_WIDTH / step), days // 9)
     ticks = [
         {"x": round(left + day * step, 1), "told": str(calendar[day])[5:]}
         for day in range(0, days, every)
     ]
-    rows = [
-        {
-            "y": top + device * row,
-            "name": timeline.devices[device],
-            "kind": say.loose(timeline.kinds[device].replace("_", " ")),
-            "verdict": say.loose(timeline.answers[device][0].replace("_", " ")),
-            "probability": say.number(timeline.answers[device][1], 2),
-            "truth": say(
-                "truth: {situation}",
-                situation=say.loose(timeline.truth[device].replace("_", " ")),
-            )
-            if timeline.truth[device]
-            else "",
-        }
-        for device in range(devices)
-    ]
     seen = [place for place in np.unique(timeline.place).tolist() if place != NO_SESSION]
-    bottom, width = top + devices * row, round(left + days * step + 330)
+    bottom, width = top + devices * row, round(left + days * step)
+    width += 16 + max(_width(line["verdict"], line["probability"], line["truth"]) for line in told)
     each = max(1, (width - left) // _LEGEND_STEP)
     legend = [
         {
@@ -252,7 +253,7 @@ def plot_timeline(timeline: Timeline, language: Language = "en") -> str:
         title=say("Places of the devices of account {account} by day", account=timeline.account_id),
         cells=cells,
         ticks=ticks,
-        rows=rows,
+        rows=[{"y": top + device * row, **line} for device, line in enumerate(told)],
         legend=legend,
         cell=round(step - 1, 1),
         row=row,
@@ -263,6 +264,29 @@ def plot_timeline(timeline: Timeline, language: Language = "en") -> str:
         width=width,
         height=bottom + 26 + _LEGEND_ROW * -(-len(legend) // each),
     )
+
+
+def _rows(timeline: Timeline, say: Wording) -> list[dict[str, str]]:
+    """The texts beside each device."""
+    return [
+        {
+            "name": name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}\u2026",
+            "kind": say.loose(kind.replace("_", " ")),
+            "verdict": say.loose(verdict.replace("_", " ")),
+            "probability": say.number(probability, 2),
+            "truth": say("truth: {situation}", situation=say.loose(truth.replace("_", " ")))
+            if truth
+            else "",
+        }
+        for name, kind, (verdict, probability), truth in zip(
+            timeline.devices, timeline.kinds, timeline.answers, timeline.truth, strict=True
+        )
+    ]
+
+
+def _width(bold: str, *light: str) -> int:
+    """About how wide a row of texts is; no font is measured."""
+    return round(8.2 * len(bold) + sum(8 + 7.0 * len(text) for text in light if text))
 
 
 def place_colour(place: int) -> str:

@@ -85,6 +85,10 @@ def test_the_picture_shows_the_farthest_and_marks_what_drifted(rng: np.random.Ge
 
     assert [label.get_text() for label in axes.get_yticklabels()] == ["moved"]
     assert axes.patches[0].get_width() == pytest.approx(found["psi"][0])
+    told = {
+        label.get_text(): label.get_fontweight() for label in plot_drift(found).get_yticklabels()
+    }
+    assert told == {"moved": "bold", "stayed": "normal"}
 
 
 def test_operators_with_an_alarm_come_first_in_the_picture() -> None:
@@ -107,3 +111,4 @@ def test_operators_with_an_alarm_come_first_in_the_picture() -> None:
     assert shown["name"].tolist() == ["Two (AS2)", "One (AS1)"]
     assert shown["reference_high"].tolist() == [0.1, pytest.approx(0.1196)]
     assert axes.get_xlabel() == "shared addresses"
+    assert [label.get_fontweight() for label in axes.get_yticklabels()] == ["bold", "normal"]

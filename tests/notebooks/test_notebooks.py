@@ -65,6 +65,22 @@ def test_simulated_people_are_called_so_at_its_top(path: Path) -> None:
     assert re.search(r"simulated|made up", cells[0])
 
 
+@pytest.mark.filterwarnings("ignore")  # of Jupyter's own machinery; a kernel has its own filters
+@pytest.mark.parametrize("path", SCRIPTS, ids=stem)
+def test_it_runs_from_its_first_cell_to_its_last(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``make notebooks`` runs it: in a kernel of its own, where a claim that fails ends it."""
+    for module in ("jupytext", "nbclient", "ipykernel"):
+        pytest.importorskip(module, reason="the extra 'notebooks' is not installed")
+    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLBACKEND"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # put back when the test ends
+    monkeypatch.delenv("NETFLIX_EXPORT", raising=False)
+    notebook = execute(path, tmp_path)
+    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # pictures are drawn for nobody here
 @pytest.mark.parametrize("path", [each for each in SCRIPTS if each.stem != APART], ids=stem)
 def test_it_runs_as_plain_python(
@@ -84,6 +100,7 @@ def test_it_runs_as_plain_python(
     assert capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_one_about_the_registry_runs_as_plain_python(tmp_path: Path) -> None:
     pytest.importorskip("mlflow", reason="the extra 'mlflow' is not installed")
     pytest.importorskip("IPython", reason="the extra 'notebooks' is not installed")
@@ -142,15 +159,3 @@ def test_the_picture_of_the_readme_names_its_account_and_fetches_nothing() -> No
     assert drawn.startswith('<svg xmlns="http://www.w3.org/2000/svg" role="img"')
     assert drawn.count("://") == 1
     assert "href" not in drawn
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # of Jupyter's own machinery; a kernel has its own filters
-@pytest.mark.parametrize("path", SCRIPTS, ids=stem)
-def test_it_runs_in_a_kernel(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("jupytext", "nbclient", "ipykernel"):
-        pytest.importorskip(module, reason="the extra 'notebooks' is not installed")
-    for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLBACKEND"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # put back when the test ends
-    notebook = execute(path, tmp_path)
-    assert all(cell.execution_count for cell in notebook.cells if cell.cell_type == "code")
