@@ -378,6 +378,8 @@ def _words(words: Sequence[Any] | None, count: int, codes: _Codes) -> Array:
     if words is None:
         return _constant(count, -1, np.int64)
     try:
+        if len(set(words)) == 1:
+            return _constant(count, codes[words[0]], np.int64)
         return np.array(list(map(codes.__getitem__, words)), np.int64)
     except TypeError as error:
         raise _NotPlainError from error
