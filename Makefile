@@ -78,8 +78,8 @@ docs: venv ## the page of commands, and the reference from docstrings into build
 example: venv ## simulate data/example again, from its seed
 	$(BIN)/household-ml simulate --out data/example --accounts 30 --days 60 --seed 7
 
-model: venv ## train models/default again, from its seeds (about 20 minutes on two cores)
-	$(BIN)/household-ml train-default --out models/default --leave-one-out
+model: venv ## train models/default again, from its seeds (over an hour on two cores)
+	$(BIN)/household-ml train-default --out models/default --leave-one-out --stability --ablation
 
 lock: venv ## resolve requirements.lock anew, and the part of it that the service needs
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal \

@@ -34,13 +34,8 @@ def facts_html(title: str, facts: Mapping[str, object], note: str = "") -> str:
     <div><b>Sessions</b><table ...>rows</th><td ...>1,200</td>...<p>a &lt; b</p></div>
     """
     told = [(name, value) for name, value in facts.items() if value not in (None, "", ())]
-    rows = "".join(
-        f'<tr><th style="{_CELL}" scope="row">{escape(name)}</th>'
-        f'<td style="{_CELL}">{escape(str(value))}</td></tr>'
-        for name, value in told
-    )
-    below = f"<p>{escape(note)}</p>" if note else ""
-    return f"<div><b>{escape(title)}</b>{_TABLE}<tbody>{rows}</tbody></table>{below}</div>"
+    rows = "".join(f"<tr>{_head(name, 'row')}{_cells([value])}</tr>" for name, value in told)
+    return _shown(title, f"<tbody>{rows}</tbody>", note)
 
 
 def rows_html(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -65,12 +60,19 @@ def rows_html(title: str, columns: Sequence[str], rows: Sequence[Sequence[object
     >>> "<td" in rows_html("Scores", ["name"], [["this model"]])
     True
     """
-    head = "".join(f'<th style="{_CELL}" scope="col">{escape(name)}</th>' for name in columns)
-    body = "".join(
-        "<tr>" + "".join(f'<td style="{_CELL}">{escape(str(cell))}</td>' for cell in row) + "</tr>"
-        for row in rows
-    )
-    return (
-        f"<div><b>{escape(title)}</b>{_TABLE}<thead><tr>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    head = "".join(_head(name, "col") for name in columns)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
+    return _shown(title, f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>")
+
+
+def _head(name: str, scope: str) -> str:
+    return f'<th style="{_CELL}" scope="{scope}">{escape(name)}</th>'
+
+
+def _cells(row: Sequence[object]) -> str:
+    return "".join(f'<td style="{_CELL}">{escape(str(cell))}</td>' for cell in row)
+
+
+def _shown(title: str, table: str, note: str = "") -> str:
+    below = f"<p>{escape(note)}</p>" if note else ""
+    return f"<div><b>{escape(title)}</b>{_TABLE}{table}</table>{below}</div>"

@@ -112,7 +112,7 @@ def test_the_rule_of_verdicts_is_the_one_of_the_code() -> None:
 
 
 def test_the_table_of_rejected_rows_is_the_one_of_the_code() -> None:
-    told = marked("| code | rejected because |\n|---|---|\n", "\n\n- **Times**")
+    told = marked("| code | rejected because |\n|---|---|\n", "\n\n</details>")
     assert told == "\n".join(f"| `{code}` | {why} |" for code, why in REJECTED.items())
 
 
@@ -125,6 +125,34 @@ def test_results_are_rows_of_the_card_of_the_model_that_ships() -> None:
 def test_links_lead_to_files() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_links_within_the_page_lead_to_headings_and_every_section_is_linked() -> None:
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
+    anchors = [
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in re.findall(r"^## (.+)$", prose, flags=re.MULTILINE)
+    ]
+    told = re.findall(r"\]\(#([^)]+)\)", marked("\n**Read on**:", "\n## The first hour"))
+    assert told == anchors
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= set(anchors)
+
+
+def test_it_sells_before_it_explains() -> None:
+    """What, for whom, a picture, two commands, an example and the limits come before all else."""
+    first = README.split("\n## ")[0]
+    order = [
+        "**Which devices",
+        "**For**",
+        "![",
+        "```bash",
+        "```python",
+        "**The limits",
+        "**Read on**",
+    ]
+    places = [first.index(each) for each in order]
+    assert places == sorted(places)
+    assert len(first.splitlines()) < 90
 
 
 def test_the_example_has_at_most_fifteen_lines() -> None:

@@ -84,9 +84,10 @@ _FOLLOWED_ACCOUNTS: Final = 100
 @click.option(
     "--fresh-accounts",
     type=click.IntRange(50),
-    default=1000,
+    default=2500,
     show_default=True,
-    help="Accounts of the world of each kind that is simulated anew to measure on.",
+    help="Accounts of each world that is simulated anew to measure on; four fifths of them are what "
+    "the references learn from.",
 )
 @click.option(
     "--ablation",
@@ -96,7 +97,7 @@ _FOLLOWED_ACCOUNTS: Final = 100
 @click.option(
     "--ablation-folds",
     type=click.IntRange(2),
-    default=3,
+    default=2,
     show_default=True,
     help="Folds of kinds that the ablation leaves out in turn: as many models a family.",
 )
@@ -165,7 +166,7 @@ def train_from_seeds(
     seed: int,
     config: TrainingConfig | None = None,
     leave_one_out: bool = False,
-    fresh_accounts: int = 1000,
+    fresh_accounts: int = 2500,
     ablation_folds: int = 0,
     followed_accounts: int = 0,
     jobs: int = 1,
@@ -184,7 +185,7 @@ def train_from_seeds(
         Whether to measure every kind with a model trained on the others, also on a fresh world
         of the kind, between the references of that world; and every author of worlds with a model
         trained on the worlds of the others.
-    fresh_accounts : int, default=1000
+    fresh_accounts : int, default=2500
         Accounts of each fresh world.
     ablation_folds : int, default=0
         Folds of kinds left out in turn to measure what each family of features is worth; 0 = not.

@@ -153,8 +153,9 @@ def erase(
     """Erase an account from files that the product wrote, under its id and its pseudonyms.
 
     PATH is a file or folder with tables of sessions, scores, features, places or labels (Parquet
-    or CSV) or reports (HTML). With keys, the pseudonyms of the account under each of them are
-    erased too. Models name no account; the log of decisions has a command of its own.
+    or CSV) or reports (HTML) that show the account. With keys, the pseudonyms of the account under
+    each of them are erased too. What an interrupted batch has kept is removed whole. Models name no
+    account; the record of answers has a command of its own, audit erase.
     """
     from household_ml.serving import retention
 
@@ -182,7 +183,8 @@ def retain(paths: tuple[str, ...], days: int, as_of: str | None, dry_run: bool) 
     """Remove what is older than so many days from files that the product wrote.
 
     Sessions are as old as their start, scores and features as their as_of, places and networks as
-    the last session there; reports and rejected rows go with their file.
+    the last session there; reports, rejected rows and what an interrupted batch has kept go with
+    their file. The record of answers has a command of its own, audit erase.
     """
     from datetime import UTC, datetime
 

@@ -45,6 +45,19 @@ def _root(parent: npt.NDArray[np.int32], u: int) -> int:
 
 
 @compiled
+def _by_first_use(
+    device_rows: npt.NDArray[np.int32], device_start: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Devices in the order in which they appear: that of their numbers is that of their names."""
+    devices = device_start.size - 1
+    first = np.empty(devices, np.int64)
+    for d in range(devices):
+        used = device_start[d] < device_start[d + 1]
+        first[d] = device_rows[device_start[d]] if used else device_rows.size
+    return np.argsort(first, kind="mergesort")
+
+
+@compiled
 def _interleaved(
     nodes: Nodes, follow: npt.NDArray[np.int32], a: int, b: int, shared_too: bool
 ) -> bool:
@@ -267,10 +280,16 @@ def _join_successors(nodes: Nodes, parent: npt.NDArray[np.int32]) -> None:
         # /20 of IPv4; of IPv6 the /40, which operators give to a region as a whole.
         region[u] = nodes.level2[u] if nodes.is4[u] else nodes.level2[u] >> np.uint64(8)
     order = np.argsort(region, kind="mergesort")
+    before = np.full(k, -1, np.int32)
     for rank in range(1, k):
-        u, v = order[rank - 1], order[rank]
+        if region[order[rank]] == region[order[rank - 1]]:
+            before[order[rank]] = order[rank - 1]
+    # A line may lie in several regions, and what it is joined with first tells when it ends: so
+    # this goes by first use, not by the numbers of regions, which are names.
+    for v in range(k):
+        u = before[v]
         if (
-            region[u] != region[v]
+            u < 0
             or nodes.is4[u] != nodes.is4[v]
             or nodes.carrier[u] != nodes.carrier[v]
             or nodes.kind[u] != 0
@@ -341,7 +360,8 @@ def join_places(
     parent = line.copy()
     seen = np.zeros(k, np.int32)
     back_at = np.full(k, -1, np.int32)
-    for d in range(device_start.size - 1):
+    by_first_use = _by_first_use(device_rows, device_start)
+    for d in by_first_use:
         begin, end = device_start[d], device_start[d + 1]
         if begin == end or not fixed[device_rows[begin]]:
             continue
@@ -363,7 +383,7 @@ def join_places(
             back_at[root] = d
         for position in range(begin, end):
             seen[line[node[device_rows[position]]]] = 0
-    _join_moves(node, nodes, device_rows, device_start, parent)
+    _join_moves(node, nodes, device_rows, device_start, by_first_use, parent)
     place = np.empty(k, np.int32)
     for u in range(k):
         place[u] = _root(parent, u) if nodes.kind[u] == 0 else -1
@@ -401,6 +421,7 @@ def _join_moves(
     nodes: Nodes,
     device_rows: npt.NDArray[np.int32],
     device_start: npt.NDArray[np.int32],
+    by_first_use: npt.NDArray[np.int64],
     parent: npt.NDArray[np.int32],
 ) -> None:
     """Join two places where all use of one ends before the other begins and devices go along."""
@@ -411,7 +432,7 @@ def _join_moves(
         root = _root(parent, u)
         first[root] = min(first[root], nodes.first[u])
         last[root] = max(last[root], nodes.last[u])
-    for d in range(device_start.size - 1):
+    for d in by_first_use:
         before = -1
         count = 0
         current = -1

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.compiling import compiled
 from household_ml.errors import ModelFormatError, ParameterError, Problem
 
-__all__ = ["Calibration", "fit_calibration", "sigmoid"]
+__all__ = ["Calibration", "calibrated", "fit_calibration", "probability_of", "sigmoid"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,6 +37,50 @@ def sigmoid(log_odds: npt.ArrayLike) -> Floats:
     x = np.asarray(log_odds, dtype=np.float64)
     small = np.exp(-np.abs(x))
     return np.asarray(np.where(x >= 0, 1.0, small) / (1.0 + small), dtype=np.float64)
+
+
+@compiled
+def probability_of(x: float) -> float:
+    """Probability of one log-odds, without overflow; callable from other compiled functions."""
+    small: float = np.exp(-abs(x))
+    return (1.0 if x >= 0 else small) / (1.0 + small)
+
+
+@compiled
+def calibrated(x: float, knots: Floats, levels: Floats, below: float, above: float) -> Any:
+    """Calibrated log-odds of one raw log-odds; callable from other compiled functions.
+
+    Parameters
+    ----------
+    x : float
+        Raw log-odds.
+    knots, levels : float64 array of shape (K,)
+        As of :class:`Calibration`.
+    below, above : float
+        Its slopes below the first and above the last knot.
+
+    Returns
+    -------
+    float
+    """
+    last = knots.size - 1
+    if not x < knots[last]:
+        return levels[last] + (x - knots[last]) * above
+    if x <= knots[0]:
+        return levels[0] + (x - knots[0]) * below
+    place = 0
+    while knots[place + 1] <= x:
+        place += 1
+    slope = (levels[place + 1] - levels[place]) / (knots[place + 1] - knots[place])
+    return levels[place] + slope * (x - knots[place])
+
+
+@compiled
+def _calibrate(x: Floats, knots: Floats, levels: Floats, below: float, above: float) -> Floats:
+    found = np.empty(x.size)
+    for i in range(x.size):
+        found[i] = calibrated(x[i], knots, levels, below, above)
+    return found
 
 
 @dataclass(frozen=True)
@@ -98,24 +143,19 @@ class Calibration:
     def log_odds(self, log_odds: npt.ArrayLike) -> Floats:
         """Calibrated log-odds of raw ones, of the same shape."""
         x = np.asarray(log_odds, dtype=np.float64)
-        knots, levels = np.array(self.knots), np.array(self.levels)
-        inside = np.interp(x, knots, levels)
-        below = np.minimum(x - knots[0], 0.0) * self.slopes[0]
-        above = np.maximum(x - knots[-1], 0.0) * self.slopes[1]
-        return np.asarray(inside + below + above, dtype=np.float64)
+        found: Floats = _calibrate(
+            x.ravel(), np.array(self.knots), np.array(self.levels), *self.slopes
+        ).reshape(x.shape)
+        return found
 
     def probability(self, log_odds: npt.ArrayLike) -> Floats:
         """Calibrated probability of ``household`` of raw log-odds, of the same shape."""
         return sigmoid(self.log_odds(log_odds))
 
     def raw(self, log_odds: npt.ArrayLike) -> Floats:
-        """Raw log-odds of calibrated ones: the inverse of :meth:`log_odds`."""
-        x = np.asarray(log_odds, dtype=np.float64)
-        knots, levels = np.array(self.knots), np.array(self.levels)
-        inside = np.interp(x, levels, knots)
-        below = np.minimum(x - levels[0], 0.0) / self.slopes[0]
-        above = np.maximum(x - levels[-1], 0.0) / self.slopes[1]
-        return np.asarray(inside + below + above, dtype=np.float64)
+        """Raw log-odds of calibrated ones: the inverse of :meth:`log_odds`, a map of its kind."""
+        back = 1.0 / self.slopes[0], 1.0 / self.slopes[1]
+        return Calibration(self.levels, self.knots, back, self.prevalence).log_odds(log_odds)
 
     def shifted(self, delta: float, *, prevalence: float) -> Calibration:
         """Move the map ``delta`` log-odds up, for a population of another prevalence."""

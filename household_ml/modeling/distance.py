@@ -29,6 +29,7 @@ __all__ = [
     "ORACLE",
     "ORACLE_HOME",
     "PLAIN",
+    "STARTED",
     "WAY_RATES",
     "Distance",
     "mean_distance",
@@ -45,12 +46,13 @@ Bools = npt.NDArray[np.bool_]
 PLAIN: Final = "plain model, trained here"
 MODEL: Final = "this model"
 INSIDE: Final = "this model's features, trained here"
+STARTED: Final = "this model, trained on here"
 LINE: Final = "told the true access lines"
 ORACLE: Final = "oracle, told the true places"
 ORACLE_HOME: Final = "oracle, told which is home too"
 
 #: Scores in the order in which they are told.
-_ORDER: Final = (PLAIN, MODEL, INSIDE, LINE, ORACLE, ORACLE_HOME)
+_ORDER: Final = (PLAIN, MODEL, INSIDE, STARTED, LINE, ORACLE, ORACLE_HOME)
 
 #: Rates of household false flags at which the way is measured.
 WAY_RATES: Final = (0.01, 0.001)

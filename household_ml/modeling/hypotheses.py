@@ -18,11 +18,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from household_ml.modeling.calibration import sigmoid
+from household_ml.compiling import compiled
+from household_ml.modeling.calibration import probability_of
 from household_ml.modeling.trees import Trees
 from household_ml.schema import RIVAL
 
-__all__ = ["CLAIMS", "Hypotheses", "believed_homes", "columns_for", "home_columns", "taken_as_home"]
+__all__ = [
+    "CLAIMS",
+    "Hypotheses",
+    "believed_homes",
+    "columns_for",
+    "home_columns",
+    "mixed_log_odds",
+    "taken_as_home",
+]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -68,6 +77,44 @@ def home_columns(columns: int) -> int:
         F.
     """
     return (columns - len(CLAIMS)) // 2
+
+
+@compiled
+def mixed_log_odds(
+    home: float, rival: float, home_claim: float, rival_claim: float, prior: float
+) -> float:
+    """Log-odds of one device, its possible homes mixed; callable from other compiled functions.
+
+    More under either hypothesis never gives less.
+
+    Parameters
+    ----------
+    home, rival, home_claim, rival_claim, prior : float
+        Of one device, as of :class:`Hypotheses`.
+
+    Returns
+    -------
+    float
+    """
+    if not np.isfinite(home_claim):
+        return home
+    p = home_claim * probability_of(home)
+    if np.isfinite(rival) and np.isfinite(rival_claim):
+        p += rival_claim * probability_of(rival)
+    else:
+        rival_claim = 0.0
+    p += max(1.0 - home_claim - rival_claim, 0.0) * probability_of(prior)
+    p = min(max(p, _LEAST), 1.0 - _LEAST)
+    mixed: float = np.log(p / (1.0 - p))
+    return mixed
+
+
+@compiled
+def _mix(home: Floats, rival: Floats, claim: Floats, rival_claim: Floats, prior: Floats) -> Floats:
+    found = np.empty(home.size)
+    for d in range(home.size):
+        found[d] = mixed_log_odds(home[d], rival[d], claim[d], rival_claim[d], prior[d])
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,22 +179,14 @@ class Hypotheses:
         )
 
     def log_odds(self) -> Floats:
-        """Log-odds of ``household``, the possible homes mixed, shape (D,).
-
-        More under either hypothesis never gives less here.
-        """
-        in_doubt = np.isfinite(self.home_claim)
-        if not in_doubt.any():
-            return self.home
-        told = np.isfinite(self.rival) & np.isfinite(self.rival_claim)
-        rival_claim = np.where(told, self.rival_claim, 0.0)
-        rival = np.where(told, sigmoid(np.where(told, self.rival, 0.0)), 0.0)
-        rest = np.maximum(1.0 - self.home_claim - rival_claim, 0.0)
-        mixed = (
-            self.home_claim * sigmoid(self.home) + rival_claim * rival + rest * sigmoid(self.prior)
+        """Log-odds of ``household``, the possible homes mixed, shape (D,)."""
+        prior = np.broadcast_to(self.prior, self.home.shape)
+        found: Floats = _mix(
+            *(
+                np.ascontiguousarray(each, dtype=np.float64)
+                for each in (self.home, self.rival, self.home_claim, self.rival_claim, prior)
+            )
         )
-        mixed = np.clip(mixed, _LEAST, 1.0 - _LEAST)
-        found: Floats = np.where(in_doubt, np.log(mixed / (1.0 - mixed)), self.home)
         return found
 
 

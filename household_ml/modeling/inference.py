@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from household_ml.compiling import compiled
+from household_ml.modeling.calibration import calibrated, probability_of
+from household_ml.modeling.hypotheses import mixed_log_odds
 from household_ml.modeling.walking import Walk, lay_out, leaf_table, sum_leaves
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "Inference", "Prepared", "ask_rows"]
 
 Floats = npt.NDArray[np.float64]
-
-#: Probabilities of homes are mixed this far from 0 and 1, as in `hypotheses`.
-_LEAST = 1e-9
 
 
 class Asked(NamedTuple):
@@ -82,27 +81,6 @@ class Prepared(NamedTuple):
     levels: Floats
     below: float
     above: float
-
-
-@compiled
-def _sigmoid(x: float) -> float:
-    small: float = np.exp(-abs(x))
-    return (1.0 if x >= 0 else small) / (1.0 + small)
-
-
-@compiled
-def _calibrated(x: float, by: Prepared) -> Any:
-    knots, levels = by.knots, by.levels
-    last = knots.size - 1
-    if not x < knots[last]:
-        return levels[last] + (x - knots[last]) * by.above
-    if x <= knots[0]:
-        return levels[0] + (x - knots[0]) * by.below
-    place = 0
-    while knots[place + 1] <= x:
-        place += 1
-    slope = (levels[place + 1] - levels[place]) / (knots[place + 1] - knots[place])
-    return levels[place] + slope * (x - knots[place])
 
 
 @compiled
@@ -166,19 +144,13 @@ def ask_rows(
     log_odds, probability = np.empty(devices), np.empty(devices)
     for d in range(devices):
         mixed = summed[d, last]
-        claim = rows[d, columns[features]] if in_doubt else np.nan
-        if np.isfinite(claim):
-            rival_claim = rows[d, columns[features + 1]]
-            p = claim * _sigmoid(mixed)
-            if theirs[d] >= 0 and np.isfinite(rival_claim):
-                p += rival_claim * _sigmoid(told[theirs[d], 0])
-            else:
-                rival_claim = 0.0
-            p += max(1.0 - claim - rival_claim, 0.0) * _sigmoid(model.base)
-            p = min(max(p, _LEAST), 1.0 - _LEAST)
-            mixed = np.log(p / (1.0 - p))
+        if in_doubt:
+            there = told[theirs[d], 0] if theirs[d] >= 0 else np.nan
+            claim, rival_claim = rows[d, columns[features]], rows[d, columns[features + 1]]
+            mixed = mixed_log_odds(mixed, there, claim, rival_claim, model.base)
         log_odds[d] = mixed
-        probability[d] = _sigmoid(_calibrated(mixed, model))
+        level = calibrated(mixed, model.knots, model.levels, model.below, model.above)
+        probability[d] = probability_of(level)
         if in_doubt:
             summed[d, model.doubt_group] += mixed - summed[d, last]
     return log_odds, probability, summed[:, :last]

@@ -61,13 +61,13 @@ def score_out_of_fold(
         Policy open: scored, not learnt from.
     learn : callable, optional
         Given the rows to learn from, an integer array, it gives a function from rows of values to
-        log-odds of ``household``; trees of :data:`LEARNER` when left out.
+        log-odds of ``household``, one or several a row; trees of :data:`LEARNER` when left out.
     jobs : int, default=1
         Threads; they change nothing but the time it takes.
 
     Returns
     -------
-    float64 array of shape (D,)
+    float64 array of shape (D,), or (D, S) for S log-odds a row
         Log-odds of ``outside``.
 
     Raises
@@ -104,10 +104,9 @@ def score_out_of_fold(
         with threadpool_limits(1):
             return -(learn or plain)(train)(values[test])
 
-    found = np.zeros(y.size)
     scores = Parallel(n_jobs=jobs, prefer="threads")(delayed(fold)(*side) for side in sides)
-    for (_, test), score in zip(sides, scores, strict=True):
-        found[test] = score
+    scored = np.concatenate([test for _, test in sides])
+    found: Floats = np.concatenate(scores)[np.argsort(scored)]
     return found
 
 

@@ -13,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +24,15 @@ import pyarrow as pa
 
 from household_ml.errors import ParameterError, Problem, ResourcesError
 
-__all__ = ["Journal", "clear_errors", "digest_of_table", "fingerprint", "work_folder"]
+__all__ = [
+    "Journal",
+    "clear_errors",
+    "digest_of_table",
+    "fingerprint",
+    "under_way",
+    "work_folder",
+    "work_of",
+]
 
 _PLAN: Final = "plan.json"
 _LOCK: Final = "lock"
@@ -40,6 +49,31 @@ def work_folder(target: Path) -> Path:
     '.scores.parquet.work'
     """
     return target.with_name(f".{target.name}.work")
+
+
+def work_of(path: Path) -> Path | None:
+    """The work folder that a file lies in; None where it lies in none.
+
+    Examples
+    --------
+    >>> work_of(Path("out/.scores.parquet.work/part-000001")).name
+    '.scores.parquet.work'
+    >>> work_of(Path("out/scores.parquet")) is None
+    True
+    """
+    return next((each for each in path.parents if re.fullmatch(r"\..+\.work", each.name)), None)
+
+
+def under_way(folder: Path) -> bool:
+    """Whether a run holds a work folder now."""
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not _try_lock(lock)
+    finally:
+        os.close(lock)
 
 
 def fingerprint(path: Path) -> dict[str, Any]:

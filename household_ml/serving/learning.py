@@ -51,6 +51,8 @@ class Measured:
     ----------
     name : str
         The world.
+    model : HouseholdModel
+        The model.
     evaluation : Evaluation
         Quality of the probability and of the answers.
     comparison : Comparison
@@ -62,6 +64,7 @@ class Measured:
     """
 
     name: str
+    model: HouseholdModel
     evaluation: Evaluation
     comparison: Comparison
     scores: Mapping[str, Floats]
@@ -185,7 +188,7 @@ def evaluate_model(
         **_rules_of(model).scores(devices.features.values, devices.features.names),
     }
     comparison = _compare(scores, learnt, replicates, seed)
-    return Measured(data.name, evaluation, comparison, scores, devices)
+    return Measured(data.name, model, evaluation, comparison, scores, devices)
 
 
 def _compare(

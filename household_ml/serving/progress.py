@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from types import TracebackType
 from typing import Self
 
 __all__ = ["Progress", "bars_shown"]
@@ -98,12 +97,7 @@ class Progress:
             _SHOWN.append(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         if not self._quiet:
             _SHOWN.remove(self)
         if self._bar is not None:

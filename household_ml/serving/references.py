@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from household_ml.modeling.distance import (
     MODEL,
     ORACLE,
     PLAIN,
+    STARTED,
     Distance,
     mean_distance,
     measure_distance,
@@ -123,17 +124,9 @@ def compare_with_references(
         jobs=jobs,
         progress=progress,
     )
-    inside = score_out_of_fold(
-        learnt.values,
-        learnt.y,
-        learnt.account,
-        ambiguous=learnt.ambiguous,
-        learn=lambda train: _learn_inside(learnt, train),
-        jobs=jobs,
-    )
+    own = {MODEL: measured.scores[MODEL], **_trained_here(measured, jobs)}
     if progress is not None:
         progress(INSIDE)
-    own = {MODEL: measured.scores[MODEL], INSIDE: inside}
     distance = measure_distance(
         {PLAIN: references[PLAIN], **own, **references},
         learnt.y,
@@ -148,7 +141,25 @@ def compare_with_references(
     return Referenced(distance, homes)
 
 
+def _trained_here(measured: Measured, jobs: int) -> dict[str, Floats]:
+    """Scores of trees trained in the world, alone and beside the model's own, half and half."""
+    learnt, features = measured.devices.learnt, measured.devices.features
+    model = measured.model
+    known = Hypotheses.of(model.trees, features.values[:, model.columns(features.names)])
+    told = -score_out_of_fold(
+        learnt.values,
+        learnt.y,
+        learnt.account,
+        ambiguous=learnt.ambiguous,
+        learn=lambda train: _learn_inside(learnt, train),
+        jobs=jobs,
+    )
+    inside = replace(known, home=told[:, 0], rival=told[:, 1], prior=told[:, 2])
+    return {INSIDE: -inside.log_odds(), STARTED: -inside.blended(known, 0.5).log_odds()}
+
+
 def _learn_inside(learnt: TrainingSet, train: Ints) -> Callable[[Floats], Floats]:
+    """Trees of the world; of rows, the log-odds at home, at the rival, and knowing nothing."""
     chosen = np.zeros(len(learnt), dtype=bool)
     chosen[train] = True
     trees = fit_trees(
@@ -157,7 +168,13 @@ def _learn_inside(learnt: TrainingSet, train: Ints) -> Callable[[Floats], Floats
         monotone=[feature.monotone for feature in LEARNT],
         config=ClassifierConfig(),
     )
-    return lambda rows: Hypotheses.of(trees, rows).log_odds()
+
+    def told(rows: Floats) -> Floats:
+        found = Hypotheses.of(trees, rows)
+        prior = np.broadcast_to(found.prior, found.home.shape)
+        return np.column_stack([found.home, found.rival, prior])
+
+    return told
 
 
 class _Named(NamedTuple):

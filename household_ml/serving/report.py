@@ -28,6 +28,7 @@ from household_ml.modeling.threshold_choice import compute_threshold_choice, plo
 from household_ml.scoring.reasons import sentence
 from household_ml.serving.learning import Measured
 from household_ml.serving.pages import figure_svg, write_page
+from household_ml.serving.retention import ACCOUNT_META
 from household_ml.serving.timeline import (
     Timeline,
     compute_timeline,
@@ -129,6 +130,7 @@ def write_report(
             }
             for number, ((heading, result), found) in enumerate(zip(measured, placed, strict=True))
         ],
+        account_meta=ACCOUNT_META,
         accounts=[_account(account, say) for account in accounts],
         distances=_distances([found for found in placed if found is not None]),
         columns=list(_COLUMNS.values()),

@@ -1,15 +1,18 @@
 """Erasing one account, and letting what is old expire, in the files that the product writes.
 
 Looked through are tables (Parquet and CSV: sessions, scores, features, places, labels, rejected
-rows), snapshots of network statistics and reports about one account (HTML). A file is rewritten
+rows), snapshots of network statistics and reports that show an account (HTML). A file is rewritten
 beside itself and takes its own name when it is complete, so that an interruption leaves it whole;
-one in which nothing is to be removed is not touched. Any other file is left alone, and told.
+one in which nothing is to be removed is not touched. What an interrupted batch has kept to go on
+from is removed as a whole. Any other file is left alone, and told.
 """
 
 from __future__ import annotations
 
+import html
 import os
 import re
+import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,12 +29,13 @@ from household_ml.errors import ParameterError, Problem
 from household_ml.networks import NetworkStatistics
 from household_ml.networks.counting import COUNTED
 from household_ml.schema import NETWORKS
+from household_ml.serving.journal import under_way, work_of
 from household_ml.sessions.reading import REJECTED_SCHEMA
 from household_ml.sessions.times import parse_times
 
 __all__ = ["ACCOUNT_META", "Change", "erase", "expire"]
 
-#: Name of the element in which a report about one account names it.
+#: Name of the element in which a report names an account that it shows.
 ACCOUNT_META: Final = "household-ml-account"
 
 #: Columns that say when a row was true, in the order in which they are looked for.
@@ -39,6 +43,7 @@ _TIMES: Final = ("started_at", "as_of", "last_at")
 
 _LAST_SEEN: Final = COUNTED.index("last_seen")
 _SECOND_US: Final = 1_000_000
+_SQLITE: Final = b"SQLite format 3\0"
 _REPORT = re.compile(rf'<meta name="{ACCOUNT_META}" content="([^"]*)"')
 
 Removes = Callable[[pa.Table], pa.Array]
@@ -53,7 +58,7 @@ class Change:
     path : Path
         The file.
     removed, kept : int
-        Rows, or networks of a snapshot; a report counts as one.
+        Rows, or networks of a snapshot; a report counts as one, and so does a batch's work.
     note : str
         Why it was left alone, or what else to know; empty when there is nothing to say.
     """
@@ -109,11 +114,14 @@ def erase(
         return masks[0] if len(masks) == 1 else pc.and_(*masks)
 
     for path in _files(paths):
+        if path.is_dir():
+            yield _remove_work(path, dry_run)
+            continue
         if path.suffix == ".html":
-            found = _REPORT.search(path.read_text(encoding="utf-8", errors="replace"))
-            if found is None:
-                yield Change(path, note="a page about no account alone")
-            elif found[1] in accounts and not devices:
+            shown = _accounts_shown(path)
+            if not shown:
+                yield Change(path, note="a page that shows no account")
+            elif shown & set(accounts) and not devices:
                 yield _remove(path, dry_run)
             else:
                 about = "the account, not a device alone" if devices else "another account"
@@ -125,7 +133,7 @@ def erase(
         elif _is_snapshot(columns):
             yield Change(path, note="counts of networks, which name no account")
         else:
-            yield Change(path, note="no table with the ids of accounts")
+            yield Change(path, note=_other(path) or "no table with the ids of accounts")
 
 
 def expire(paths: Iterable[str | Path], before: int, *, dry_run: bool = False) -> Iterator[Change]:
@@ -157,6 +165,9 @@ def expire(paths: Iterable[str | Path], before: int, *, dry_run: bool = False) -
     for path in _files(paths):
         columns = _columns(path)
         written = int(path.stat().st_mtime * _SECOND_US)
+        if path.is_dir():
+            yield _remove_work(path, dry_run) if written < before else Change(path, kept=1)
+            continue
         named = next((name for name in _TIMES if name in columns), None)
         if named is not None and "account_id" in columns:
 
@@ -167,14 +178,14 @@ def expire(paths: Iterable[str | Path], before: int, *, dry_run: bool = False) -
             yield _rewrite(path, removes, dry_run)
         elif _is_snapshot(columns):
             yield _expire_networks(path, before, dry_run)
-        elif columns == tuple(REJECTED_SCHEMA.names) or _is_report(path):
+        elif columns == tuple(REJECTED_SCHEMA.names) or _accounts_shown(path):
             yield _remove(path, dry_run) if written < before else Change(path, kept=1)
         else:
-            yield Change(path, note="no table that says when")
+            yield Change(path, note=_other(path) or "no table that says when")
 
 
 def _files(paths: Iterable[str | Path]) -> list[Path]:
-    """Every file of the paths, once, in the order of their names."""
+    """Every file of the paths, once, in the order of their names; of a batch's work its folder."""
     found: set[Path] = set()
     for given in paths:
         path = Path(given)
@@ -184,7 +195,8 @@ def _files(paths: Iterable[str | Path]) -> list[Path]:
             )
         found |= {path} if path.is_file() else {each for each in path.rglob("*") if each.is_file()}
     # Rewriting a link would leave what it leads to as it was.
-    return sorted({path.resolve() if path.is_symlink() else path for path in found})
+    files = {path.resolve() if path.is_symlink() else path for path in found}
+    return sorted({work_of(path) or path for path in files})
 
 
 def _columns(path: Path) -> tuple[str, ...]:
@@ -202,10 +214,21 @@ def _is_snapshot(columns: Collection[str]) -> bool:
     return bool(columns) and set(columns) == set(NETWORKS.names)
 
 
-def _is_report(path: Path) -> bool:
-    return path.suffix == ".html" and bool(
-        _REPORT.search(path.read_text(encoding="utf-8", errors="replace"))
-    )
+def _accounts_shown(path: Path) -> set[str]:
+    """Accounts that a report shows; none when the file is no report."""
+    if path.suffix != ".html":
+        return set()
+    page = path.read_text(encoding="utf-8", errors="replace")
+    return {html.unescape(name) for name in _REPORT.findall(page)}
+
+
+def _other(path: Path) -> str:
+    """What to know of a file that is not looked through; empty when there is nothing to say."""
+    if path.suffix == ".part":
+        return "an unfinished file: delete it when nothing writes it any more"
+    with path.open("rb") as file:
+        database = file.read(len(_SQLITE)) == _SQLITE
+    return "a database; for a record of answers there is household-ml audit erase" * database
 
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -216,6 +239,15 @@ def _remove(path: Path, dry_run: bool) -> Change:
     if not dry_run:
         path.unlink()
     return Change(path, removed=1, note="the file is removed")
+
+
+def _remove_work(folder: Path, dry_run: bool) -> Change:
+    """Remove what a batch has kept to go on from, unless it is going on now."""
+    if under_way(folder):
+        return Change(folder, kept=1, note="a batch under way: come again when it has ended")
+    if not dry_run:
+        shutil.rmtree(folder)
+    return Change(folder, removed=1, note="an interrupted batch, which begins anew")
 
 
 def _tables(path: Path) -> tuple[pa.Schema, Iterator[pa.Table]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+import warnings
 from pathlib import Path
 
 from tests.docs.commands import PAGE, write_page
@@ -10,17 +12,45 @@ from tests.docs.commands import PAGE, write_page
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "build" / "docs"
 
-#: What is read; what begins with ! is left out: it runs, or is read by MLflow alone.
-MODULES = ("household_ml", "!household_ml.__main__", "!household_ml.serving.pyfunc")
+#: Run by Python, or read by MLflow alone.
+_APART = {"household_ml.__main__", "household_ml.serving.pyfunc"}
 
 
-def build(out: Path) -> list[Path]:
-    """Build the reference; gives the pages."""
+def module_names() -> list[str]:
+    """Every module whose docstrings are read, packages before what is in them."""
+    found = [path.relative_to(ROOT).with_suffix("") for path in ROOT.glob("household_ml/**/*.py")]
+    names = {".".join(path.parts).removesuffix(".__init__") for path in found} - _APART
+    return sorted(name for name in names if "._" not in name)
+
+
+def build(out: Path, *, search: bool = True) -> list[Path]:
+    """Build the reference, with an index to search in or, sooner, without; gives the pages."""
     import pdoc
 
-    pdoc.render.configure(docformat="numpy", footer_text="household-ml", search=True)
-    pdoc.pdoc(*MODULES, output_directory=out)
+    pdoc.render.configure(
+        docformat="numpy",
+        footer_text="household-ml",
+        search=search,
+        show_source=False,
+        template_directory=Path(__file__).parent / "templates",
+    )
+    names = module_names()
+    for name in names:
+        _import_public(name)
+    with warnings.catch_warnings():
+        # A package without __all__ brings its modules along, which are named here, too.
+        warnings.filterwarnings("ignore", message="The module specification")
+        # Annotations of tuples with names are resolved where a tuple is written, or are text.
+        warnings.filterwarnings("ignore", message="Error parsing type annotation")
+        pdoc.pdoc(*names, *(f"!{name}" for name in sorted(_APART)), output_directory=out)
     return sorted(out.rglob("*.html"))
+
+
+def _import_public(name: str) -> None:
+    """Import what a module imports when it is first used: pdoc looks at what is there."""
+    module = importlib.import_module(name)
+    for public in getattr(module, "__all__", ()):
+        setattr(module, public, getattr(module, public))
 
 
 def main() -> int:

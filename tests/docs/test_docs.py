@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from click.shell_completion import BashComplete, ShellComplete
 
 from household_ml import __version__
 from household_ml.cli import COMMANDS, household_ml
-from tests.docs.build import build
+from tests.docs.build import build, module_names
 from tests.docs.commands import PAGE, write_page
 from tests.test_layers import GROUND, ROOMS
 
@@ -80,13 +82,42 @@ def test_the_citation_is_of_this_version() -> None:
     assert "\nlicense: Apache-2.0\n" in citation
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")  # of packages that are imported to be read
-def test_the_reference_is_built_from_the_docstrings(tmp_path: Path) -> None:
-    pytest.importorskip("pdoc", reason="pdoc is not installed: pip install pdoc")
-    pages = build(tmp_path)
-    assert tmp_path / "index.html" in pages
-    scorer = (tmp_path / "household_ml" / "scoring" / "scorer.html").read_text("utf-8")
-    assert "score_table" in scorer
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("reference")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of packages that are only looked at
+        build(folder, search=False)
+    return folder
+
+
+def page_of(reference: Path, module: str) -> str:
+    return (reference / f"{module.replace('.', '/')}.html").read_text(encoding="utf-8")
+
+
+def test_the_reference_has_a_page_for_every_module_and_a_way_to_it(reference: Path) -> None:
+    assert len(module_names()) > 100
+    found = {path.relative_to(reference) for path in reference.rglob("*.html")}
+    asked = {Path(f"{name.replace('.', '/')}.html") for name in module_names()}
+    assert found == asked | {Path("index.html")}
+    assert "url=./household_ml.html" in (reference / "index.html").read_text("utf-8")
+    led = {
+        (page.parent / link).resolve().relative_to(reference.resolve())
+        for page in reference.rglob("*.html")
+        for link in re.findall(r'<li><a href="([\w/]+\.html)">', page.read_text("utf-8"))
+    }
+    assert led >= asked - {Path("household_ml.html")}
+
+
+def test_the_reference_tells_every_public_name_from_its_docstring(reference: Path) -> None:
+    missing = [
+        f"{module}.{name}"
+        for module in module_names()
+        for name in getattr(importlib.import_module(module), "__all__", ())
+        if not name.startswith("_") and f'id="{name}"' not in page_of(reference, module)
+    ]
+    assert missing == []
+    scorer = page_of(reference, "household_ml.scoring.scorer")
+    assert 'id="HouseholdScorer.score_table"' in scorer
+    assert "<h6" in scorer
     assert "Parameters" in scorer
-    assert len(pages) > 100

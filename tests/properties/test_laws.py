@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from household_ml import HouseholdScorer, NetworkStatistics, build_features, read_sessions
 from household_ml.networks import enrich
 from household_ml.sessions.validation import REASONS
+from household_ml.simulation import simulate
 from tests.properties.accounts import DAYS, START, histories
 from tests.properties.pseudonyms import rename_addresses, rename_ids
 
@@ -121,6 +122,27 @@ def test_law_4_addresses_are_names(tell: Answer, history: pd.DataFrame, key: byt
     renamed = rename_addresses(history, key)
 
     same(tell(renamed), tell(history))
+
+
+@pytest.fixture(scope="module")
+def lives() -> pd.DataFrame:
+    """Longer than what is drawn: lines in several regions, moves, devices that follow each other."""
+    world = simulate("fr", accounts=300, days=60, seed=51)
+    known = read_sessions(world.sessions)
+    return known.to_table().to_pandas().assign(asn=enrich(known).asn)
+
+
+@pytest.mark.parametrize("key", [b"one", b"two"])
+def test_laws_2_and_4_names_in_whole_lives(lives: pd.DataFrame, key: bytes) -> None:
+    names = {column: rename_ids(lives[column], key) for column in (*KEYS, "profile_id")}
+    renamed = lives.assign(**{each: lives[each].map(names[each]) for each in names})
+    expected = tell_features(lives)
+
+    same(tell_features(rename_addresses(lives, key)), expected)
+    same(
+        tell_features(renamed),
+        expected.assign(**{each: expected[each].map(names[each]) for each in KEYS}),
+    )
 
 
 @given(history=histories, key=keys)

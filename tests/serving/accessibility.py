@@ -68,3 +68,10 @@ def run_axe(page: Path, folder: Path) -> dict[str, Any]:
     assert told is not None, ended.stderr[-2000:]
     found: dict[str, Any] = json.loads(html.unescape(told[1]))
     return found
+
+
+def assert_accessible(page: Path, folder: Path) -> None:
+    """Axe looked at a page, and finds nothing to complain about."""
+    found = run_axe(page, folder)
+    assert found["passes"] > 20
+    assert found["violations"] == []

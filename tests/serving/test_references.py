@@ -11,7 +11,7 @@ import pytest
 
 from household_ml.cli import main
 from household_ml.errors import LabelsError, ParameterError
-from household_ml.modeling.distance import INSIDE, LINE, MODEL, ORACLE, ORACLE_HOME, PLAIN
+from household_ml.modeling.distance import INSIDE, LINE, MODEL, ORACLE, ORACLE_HOME, PLAIN, STARTED
 from household_ml.scoring import HouseholdScorer
 from household_ml.serving.datasets import read_labelled, world_folders
 from household_ml.serving.learning import Measured, evaluate_model
@@ -51,7 +51,7 @@ def test_every_score_is_there_and_the_model_is_the_one_that_was_measured(
     found: Referenced, measured: Measured
 ) -> None:
     recall = found.distance.recall
-    assert list(recall) == [PLAIN, MODEL, INSIDE, LINE, ORACLE, ORACLE_HOME]
+    assert list(recall) == [PLAIN, MODEL, INSIDE, STARTED, LINE, ORACLE, ORACLE_HOME]
     ours = measured.evaluation.metrics["recall_at_0.01"].value
     assert recall[MODEL]["recall_at_0.01"].value == ours
     assert found.distance.counts["devices"] == measured.evaluation.counts["devices"]

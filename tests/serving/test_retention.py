@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 
 from household_ml.errors import ParameterError
 from household_ml.networks import NetworkStatistics, enrich
+from household_ml.serving.journal import Journal
 from household_ml.serving.retention import ACCOUNT_META, erase, expire
 from household_ml.sessions import read_sessions
 from household_ml.sessions.reading import REJECTED_SCHEMA
@@ -120,7 +122,53 @@ def test_a_report_about_the_account_goes_and_other_pages_stay(tmp_path: Path) ->
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.html", "other.html"]
     assert changes["one.html"].removed == 1
-    assert changes["model.html"].note == "a page about no account alone"
+    assert changes["model.html"].note == "a page that shows no account"
+
+
+def test_a_report_that_shows_several_accounts_goes_with_any_of_them(tmp_path: Path) -> None:
+    shown = "".join(f'<meta name="{ACCOUNT_META}" content="{each}">' for each in ("7", "A &amp; B"))
+    (tmp_path / "model.html").write_text(f"<head>{shown}</head>")
+
+    assert [change.removed for change in erase([tmp_path], {"A &amp; B"})] == [0]
+    assert [change.removed for change in erase([tmp_path], {"A & B"}, dry_run=True)] == [1]
+    assert [change.removed for change in erase([tmp_path], {"7"})] == [1]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Path:
+    """What a batch that was killed has left of its output."""
+    with Journal(tmp_path / "scores.parquet", {"input": "sessions"}) as journal:
+        journal.save(parts=1)
+        journal.path("part", 1).write_bytes(b"rows of somebody")
+    return journal.folder
+
+
+def test_what_an_interrupted_batch_has_kept_is_removed_whole(interrupted: Path) -> None:
+    beside = interrupted.parent
+    (change,) = erase([beside], {"007"}, dry_run=True)
+    assert (change.path, change.removed) == (interrupted, 1)
+    assert interrupted.is_dir()
+    assert [each.removed for each in expire([beside], LONG_AGO * 10**6)] == [0]
+    assert [each.removed for each in erase([beside], {"007"})] == [1]
+    assert not interrupted.exists()
+
+
+def test_a_batch_under_way_is_left_alone_and_told(interrupted: Path) -> None:
+    with Journal(interrupted.parent / "scores.parquet", {"input": "sessions"}):
+        (change,) = erase([interrupted.parent], {"007"})
+        assert (change.removed, change.kept) == (0, 1)
+        assert "under way" in change.note
+    assert [each.removed for each in expire([interrupted.parent], 2**62)] == [1]
+
+
+def test_what_has_a_way_of_its_own_is_named(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "audit.db").execute("VACUUM").connection.close()
+    (tmp_path / ".scores.parquet.7.part").write_bytes(b"PAR1")
+    for changes in (erase([tmp_path], {"007"}), expire([tmp_path], 2**62)):
+        notes = {change.path.name: change.note for change in changes}
+        assert "household-ml audit erase" in notes["audit.db"]
+        assert "an unfinished file" in notes[".scores.parquet.7.part"]
 
 
 def test_what_is_no_table_is_left_alone_and_told(tmp_path: Path) -> None:
