@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from household_ml import spark as spark
     from household_ml.errors import HouseholdError as HouseholdError
     from household_ml.features import build_features as build_features
     from household_ml.features import infer_places as infer_places
@@ -51,6 +52,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "spark":
+        return importlib.import_module("household_ml.spark")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

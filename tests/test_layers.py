@@ -20,6 +20,7 @@ ALLOWED = {
     **{room: GROUND | set(ROOMS[:place]) for place, room in enumerate(ROOMS)},
     "simulation": GROUND | {"sessions", "networks"},
     "__main__": {"cli"},
+    "spark": {"serving"},
 }
 ALLOWED["cli"] |= {"simulation"}
 

@@ -19,7 +19,7 @@ from household_ml.features.history import Columns
 from household_ml.features.homes import DOUBT, TERMS
 from household_ml.features.kernel import place_sessions, score_columns
 from household_ml.networks import EnrichedSessions, NetworkStatistics, enrich
-from household_ml.networks.one_account import AccountNetworks
+from household_ml.networks.one_account import AccountCounts, AccountNetworks
 from household_ml.sessions import Sessions
 
 if TYPE_CHECKING:
@@ -135,16 +135,15 @@ def _columns(enriched: EnrichedSessions | AccountNetworks) -> Columns:
         sessions.account_devices,
         device_type,
     )
-    whole = [
-        np.ascontiguousarray(array, np.int64)
-        for array in (
-            counts.accounts,
-            counts.sessions,
-            counts.fixed_sessions,
-            counts.phone_sessions,
-            counts.networks,
+    if not isinstance(counts, AccountCounts):
+        counts = AccountCounts(
+            *(
+                np.ascontiguousarray(
+                    getattr(counts, name), np.float32 if name.endswith("_days") else np.int64
+                )
+                for name in AccountCounts._fields
+            )
         )
-    ]
     return Columns(
         started_at=sessions.started_at,
         device=sessions.device,
@@ -158,13 +157,7 @@ def _columns(enriched: EnrichedSessions | AccountNetworks) -> Columns:
         country=sessions.country,
         utc_offset_min=sessions.utc_offset_min,
         profile=sessions.profile,
-        accounts=whole[0],
-        sessions=whole[1],
-        fixed_sessions=whole[2],
-        phone_sessions=whole[3],
-        networks=whole[4],
-        tenure_days=np.ascontiguousarray(counts.tenure_days, np.float32),
-        span_days=np.ascontiguousarray(counts.span_days, np.float32),
+        **counts._asdict(),
     )
 
 

@@ -1,7 +1,7 @@
 """What is known of the networks of one account, in microseconds.
 
-The same tables and the same compiled counting and look-up as in `enrich`, without a snapshot being
-made in between when the account is all there is to count.
+The same tables and the same compiled look-up as in `enrich`; when the account is all there is to
+count, it is counted without a snapshot being made in between.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from household_ml.compiling import compiled
 from household_ml.config import environment
-from household_ml.networks.counting import COUNTED, count_level, find_rows, slot_of, sort_by_key
+from household_ml.networks.counting import find_rows, sort_by_key
 from household_ml.networks.enrich import add_behaviour
 from household_ml.networks.ladder import cut_key, prefix_key
 from household_ml.networks.operators import directory
@@ -29,18 +29,7 @@ __all__ = ["AccountCounts", "AccountNetworks", "enrich_account"]
 
 Array = npt.NDArray[Any]
 
-_ACCOUNTS, _SESSIONS, _FIXED, _PHONE, _TENURE, _FIRST, _LAST = (
-    COUNTED.index(name)
-    for name in (
-        "accounts",
-        "sessions",
-        "fixed_sessions",
-        "phone_sessions",
-        "tenure_s",
-        "first_seen",
-        "last_seen",
-    )
-)
+_SECOND = 1_000_000
 _DAY_S = 86_400
 _DAY_US = 86_400_000_000
 
@@ -110,8 +99,6 @@ def _find_systems(
 @compiled
 def _count_own(
     account_rows: Array,
-    account_devices: Array,
-    device: Array,
     time: Array,
     device_type: Array,
     hi: Array,
@@ -122,7 +109,10 @@ def _count_own(
     fixed_types: Array,
     phones: Array,
 ) -> tuple[Array, ...]:
-    """AS, operator, connection type, and statistics of the networks of this account alone."""
+    """AS, operator, connection type, and statistics of the networks of this account alone.
+
+    `count_level` where there is one account: each run of rows of one network is all of it.
+    """
     n = hi.size
     asn, operator, connection = _find_systems(hi, lo, given, unknown, tables)
     lines, systems = np.empty(n, np.uint64), np.empty(n, np.uint64)
@@ -135,42 +125,45 @@ def _count_own(
         order[i] = i
     accounts, sessions = np.empty((n, 4), np.int64), np.empty((n, 4), np.int64)
     with_fixed, with_phone = np.empty((n, 4), np.int64), np.empty((n, 4), np.int64)
-    networks = np.zeros((n, 4), np.int64)
+    networks = np.empty((n, 4), np.int64)
     tenure, span = np.empty((n, 4), np.float32), np.empty((n, 4), np.float32)
     for level in range(4):
         if level == 0:
             sort_by_key(account_rows, lines, order)
         elif level == 3:
             sort_by_key(account_rows, systems, order)
-        key, counts = count_level(
-            level, order, lines, systems, account_rows, account_devices, device, time, fixed, phone
-        )
-        mask = np.uint64(key.size - 1)
         begin = 0
         while begin < n:
             row = order[begin]
             wanted = cut_key(lines[row], level) if level < 3 else systems[row]
-            slot = slot_of(wanted, mask)
-            while counts[slot, _ACCOUNTS] > 0 and key[slot] != wanted:
-                slot = (slot + np.uint64(1)) & mask
-            found = counts[slot]
+            known = level < 3 or wanted != 0
+            first = last = line_first = line_last = time[row]
+            own_fixed = own_phone = below = used = 0
             end = begin
-            below = 0
             while end < n:
                 row = order[end]
                 if (cut_key(lines[row], level) if level < 3 else systems[row]) != wanted:
                     break
-                below += end == begin or lines[row] != lines[order[end - 1]]
+                if end == begin or lines[row] != lines[order[end - 1]]:
+                    below += 1
+                    if level == 3:
+                        used += (line_last - line_first) // _SECOND
+                        line_first = line_last = time[row]
+                line_first, line_last = min(line_first, time[row]), max(line_last, time[row])
+                first, last = min(first, time[row]), max(last, time[row])
+                own_fixed += fixed[row]
+                own_phone += phone[row]
                 end += 1
+            used += (line_last - line_first) // _SECOND
             for place in range(begin, end):
                 row = order[place]
-                accounts[row, level] = found[_ACCOUNTS]
-                sessions[row, level] = found[_SESSIONS]
-                with_fixed[row, level] = found[_FIXED]
-                with_phone[row, level] = found[_PHONE]
-                networks[row, level] = below if found[_ACCOUNTS] > 0 else 0
-                tenure[row, level] = found[_TENURE] / _DAY_S
-                span[row, level] = (found[_LAST] - found[_FIRST]) / _DAY_US
+                accounts[row, level] = known
+                sessions[row, level] = end - begin if known else 0
+                with_fixed[row, level] = own_fixed if known else 0
+                with_phone[row, level] = own_phone if known else 0
+                networks[row, level] = below if known else 0
+                tenure[row, level] = used / _DAY_S if known else 0
+                span[row, level] = (last - first) / _DAY_US if known else 0
             begin = end
     return (
         asn, operator, connection, accounts, sessions, with_fixed, with_phone, networks, tenure,
@@ -255,8 +248,6 @@ def enrich_account(
     if statistics is None:
         asn, operator, connection, *counts = _count_own(
             sessions.account_rows,
-            sessions.account_devices,
-            sessions.device,
             sessions.started_at,
             sessions.device_type,
             hi,

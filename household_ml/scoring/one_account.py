@@ -22,7 +22,7 @@ from household_ml.networks.one_account import enrich_account
 from household_ml.schema import VERDICTS
 from household_ml.scoring.answers import inference_of
 from household_ml.scoring.evidence import fill_evidence
-from household_ml.scoring.reasons import REASONS, choose
+from household_ml.scoring.reasons import MOST, REASONS, choose, choose_codes, group_codes
 from household_ml.scoring.verdicts import (
     MIN_ACCOUNT_DAYS,
     MIN_ACCOUNT_SESSIONS,
@@ -145,10 +145,13 @@ def answer_account(
     enriched = enrich_account(known, statistics=statistics)
     values, place, last_home_at = build_account_features(enriched, as_of=moment)
     ready, thresholds = inference_of(model), model.thresholds
-    probability, verdict, activity, unseen, sums = _judge(
+    code_for, code_against = group_codes(ready.names)
+    probability, verdict, activity, unseen, sums, told = _judge(
         values,
         columns,
         ready.prepared,
+        code_for,
+        code_against,
         known.account_rows,
         known.account_devices,
         known.device,
@@ -163,19 +166,19 @@ def answer_account(
         verdict = allot_extra_members(
             verdict, account=one, place=place, activity=activity, slots=one + extra_members
         )
-    reasons = choose(sums, ready.names, verdict, unseen)
+        told = choose(sums, ready.names, verdict, unseen)
     devices = []
-    for device_id, chance, code, home, where, told in zip(
+    for device_id, chance, code, home, where, reasons in zip(
         known.device_id,
         probability.tolist(),
         verdict.tolist(),
         last_home_at.tolist(),
         place.tolist(),
-        reasons.tolist(),
+        told.tolist(),
         strict=True,
     ):
         last_home = None if home == NEVER else _EPOCH + timedelta(0, 0, home)
-        codes = tuple([_CODES[reason] for reason in told if reason >= 0])
+        codes = tuple([_CODES[reason] for reason in reasons if reason >= 0])
         devices.append(DeviceAnswer(device_id, chance, _NAMES[code], last_home, where, codes))
     return AccountAnswer(
         known.account_id,
@@ -192,6 +195,8 @@ def _judge(
     values: npt.NDArray[np.float64],
     columns: npt.NDArray[np.intp],
     model: Prepared,
+    code_for: npt.NDArray[np.int8],
+    code_against: npt.NDArray[np.int8],
     account_rows: npt.NDArray[np.int64],
     account_devices: npt.NDArray[np.int64],
     device: npt.NDArray[np.int32],
@@ -201,7 +206,7 @@ def _judge(
     household_at: float,
     outside_at: float,
 ) -> tuple[npt.NDArray[Any], ...]:
-    """Probability, verdict, sessions, too little history and what groups add, of each device.
+    """Probability, verdict, sessions, too little history, what groups add, reasons of each device.
 
     `decide` and `too_little_history` of :mod:`~household_ml.scoring.verdicts`, one device at a
     time.
@@ -221,7 +226,10 @@ def _judge(
                 verdict[d] = household
             elif probability[d] <= outside_at:
                 verdict[d] = outside
-    return probability, verdict, own, unseen, sums
+    told = np.empty((devices, MOST), np.int8)
+    nobody = np.empty(0, np.bool_)
+    choose_codes(sums, code_for, code_against, verdict, verdicts, unseen, nobody, told)
+    return probability, verdict, own, unseen, sums, told
 
 
 def in_window(sessions: AccountSessions, moment: int) -> AccountSessions:

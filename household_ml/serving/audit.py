@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -30,11 +29,10 @@ from household_ml.serving.audit_recorder import Recorder
 from household_ml.serving.audit_records import AuditedAnswer, AuditedModel, read_record_id
 from household_ml.serving.audit_store import AuditStore
 from household_ml.sessions import read_sessions
-from household_ml.sessions.one_account import account_table
+from household_ml.sessions.one_account import AccountSessions, account_table
 
 if TYPE_CHECKING:
     from household_ml.modeling.model import HouseholdModel
-    from household_ml.networks import NetworkStatistics
     from household_ml.scoring.answers import Scored
     from household_ml.sessions.keys import Keys
 
@@ -285,8 +283,7 @@ class AuditedScorer(HouseholdScorer):
         *,
         account_id: str = "account",
         extra_members: int = 0,
-        networks: NetworkStatistics | None = None,
-        as_of: str | datetime | int | None = None,
+        **options: Any,
     ) -> AccountAnswer:
         """As :meth:`HouseholdScorer.score_account`; an answer not written is not given.
 
@@ -294,8 +291,8 @@ class AuditedScorer(HouseholdScorer):
         """
         taken = read_sessions(account_table(sessions, account_id), format="sessions")
         slots = pa.table({"account_id": [account_id], "extra_members": [extra_members]})
-        scores = self.score_table(taken, accounts=slots, networks=networks, as_of=as_of)
-        rejected = taken.reading.rejected
+        scores = self.score_table(taken, accounts=slots, **options)
+        read = AccountSessions.of(taken)
         names = DeviceAnswer._fields
         return AccountAnswer(
             account_id,
@@ -305,14 +302,8 @@ class AuditedScorer(HouseholdScorer):
                 DeviceAnswer(**{**row, "reasons": tuple(row["reasons"])})
                 for row in scores.select(names).to_pylist()
             ),
-            taken.reading.rows_in,
-            tuple(
-                zip(
-                    (rejected["row"].to_numpy() - 1).tolist(),
-                    rejected["reason"].to_pylist(),
-                    strict=True,
-                )
-            ),
+            read.rows_in,
+            read.rejected,
         )
 
 

@@ -41,6 +41,7 @@ from household_ml.serving.outputs import writing
 from household_ml.serving.progress import Progress
 from household_ml.serving.rejected import write_rejected
 from household_ml.sessions import Sessions
+from household_ml.sessions.advice import remedy_for
 from household_ml.sessions.arrays import ArraysFile, load_sessions, save_arrays, save_sessions
 from household_ml.sessions.intake import Intake
 from household_ml.sessions.partition import Partition, Room, read_partition
@@ -325,7 +326,7 @@ class Batch:
                 Problem(
                     "sessions must have at least one row that can be used",
                     str(counts),
-                    "Look at the rejected rows (rejected= or --rejected).",
+                    remedy_for(counts.rejected),
                 )
             )
         if plan["accounts"] == 0:

@@ -43,18 +43,18 @@ ROW_REASONS: Final = (
 
 
 @compiled
-def _split(joined: Array, count: int, characters: Array, offsets: Array) -> None:
-    """Texts that were joined by line feeds, as they lie without these."""
+def _split(joined: Array, begin: int, count: int, characters: Array, offsets: Array) -> int:
+    """The next texts, a line feed after each, as they lie without these; where they end."""
     offsets[0] = 0
-    value = size = 0
-    for i in range(joined.size):
-        if joined[i] == 10:
-            value += 1
-            offsets[value] = size
-        else:
-            characters[size] = joined[i]
+    at, size = begin, 0
+    for value in range(count):
+        while at < joined.size and joined[at] != 10:
+            characters[size] = joined[at]
             size += 1
-    offsets[count] = size
+            at += 1
+        at += 1
+        offsets[value + 1] = size
+    return at
 
 
 @compiled
@@ -150,11 +150,9 @@ def number(codes: Array) -> tuple[Array, Array]:
 
 @compiled
 def arrange(
-    ip: Array,
-    time_text: Array,
+    text: Array,
+    profiles: bool,
     time_given: Array,
-    device_text: Array,
-    profile_text: Array,
     duration: Array,
     asn: Array,
     device_type: Array,
@@ -168,10 +166,13 @@ def arrange(
 
     Parameters
     ----------
-    ip, time_text, device_text, profile_text : ndarray of uint8
-        UTF-8 of N texts with a line feed between each two; `profile_text` may be empty for none.
+    text : ndarray of uint8
+        UTF-8 of the N devices, profiles, addresses and times, a line feed between each two texts;
+        without the profiles if there are none, and without the times if they are given as numbers.
+    profiles : bool
+        Whether there are profiles.
     time_given : ndarray of int64, shape (N,) or (0,)
-        Microseconds since 1970, UTC, in place of `time_text`.
+        Microseconds since 1970, UTC, in place of texts.
     duration : ndarray of float64, shape (N,)
         Seconds; NaN = unknown.
     asn, device_type, country, offset : ndarray of int64, shape (N,)
@@ -195,22 +196,21 @@ def arrange(
     """
     count = duration.size
     counts = np.zeros(3, np.int64)
-    size = max(ip.size, time_text.size, device_text.size, profile_text.size)
-    characters = np.empty(size, np.uint8)
+    characters = np.empty(text.size, np.uint8)
     offsets = np.empty(count + 1, np.int64)
     no_null = np.empty(0, np.bool_)
     hi, lo = np.empty(count, np.uint64), np.empty(count, np.uint64)
     kind, reasons = np.empty(count, np.uint8), np.zeros(count, np.uint8)
     device, profile = np.empty(count, np.int32), np.full(count, -1, np.int32)
     device_rows, profile_rows = np.empty(_IDS, np.int64), np.empty(_IDS, np.int64)
-    _split(device_text, count, characters, offsets)
+    begin = _split(text, 0, count, characters, offsets)
     if _rank(characters, offsets, device, device_rows) < 0:
         counts[2] += 1
-    if profile_text.size:
-        _split(profile_text, count, characters, offsets)
+    if profiles:
+        begin = _split(text, begin, count, characters, offsets)
         if _rank(characters, offsets, profile, profile_rows) < 0:
             counts[2] += 1
-    _split(ip, count, characters, offsets)
+    begin = _split(text, begin, count, characters, offsets)
     addresses.fill_addresses(characters, offsets, no_null, hi, lo, kind)
     for row in range(count):
         if offsets[row] == offsets[row + 1]:
@@ -225,7 +225,7 @@ def arrange(
     if time_given.size:
         at[:] = time_given
     else:
-        _split(time_text, count, characters, offsets)
+        _split(text, begin, count, characters, offsets)
         clock.fill_times(characters, offsets, no_null, at, state)
     seconds = np.empty(count, np.float32)
     system, shift = np.empty(count, np.uint32), np.empty(count, np.int16)

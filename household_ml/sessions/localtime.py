@@ -17,7 +17,14 @@ import numpy as np
 
 from household_ml.compiling import compiled
 
-__all__ = ["NO_COUNTRY", "POPULOUS", "country_code", "country_name", "offsets_from_country"]
+__all__ = [
+    "NO_COUNTRY",
+    "POPULOUS",
+    "country_code",
+    "country_name",
+    "offsets_between",
+    "offsets_from_country",
+]
 
 #: Code of a country that is not known.
 NO_COUNTRY = -1
@@ -60,6 +67,7 @@ POPULOUS: Mapping[str, str] = {
 
 _CODES = 26 * 26
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_YEAR = 366 * 86_400
 _SAMPLE = 7 * 86_400  # no zone changed twice within a week since 1970
 
 
@@ -201,14 +209,41 @@ def offsets_from_country(
     >>> offsets_from_country(started_at, country, null, -32768).tolist()
     [60, 120, 0]
     """
-    resolved = np.zeros(len(given), np.int16)
     if len(given) == 0:
-        return resolved
-    year = 366 * 86_400
-    first = (int(started_at.min()) // 1_000_000 // year - 1) * year
-    last = (int(started_at.max()) // 1_000_000 // year + 2) * year
+        return np.zeros(0, np.int16)
     needs = country[(given == unknown) & (country >= 0)]
     used = np.flatnonzero(np.bincount(needs, minlength=_CODES))
-    changes = _changes(tuple(used.tolist()), first, last)
-    _fill(started_at, country, given, unknown, *changes, resolved)
+    first, last = int(started_at.min()), int(started_at.max())
+    return offsets_between(started_at, country, given, unknown, tuple(used.tolist()), first, last)
+
+
+def offsets_between(
+    started_at: np.ndarray,
+    country: np.ndarray,
+    given: np.ndarray,
+    unknown: int,
+    countries: tuple[int, ...],
+    first: int,
+    last: int,
+) -> np.ndarray:
+    """Offsets as `offsets_from_country` tells them, where what it looks for is known already.
+
+    Parameters
+    ----------
+    started_at, country, given, unknown
+        As in `offsets_from_country`.
+    countries : tuple of int, ascending
+        Codes of the countries among those of the sessions, and perhaps of others.
+    first, last : int
+        The first and the last of the starts.
+
+    Returns
+    -------
+    ndarray of int16, shape (N,)
+        Minutes east of UTC.
+    """
+    resolved = np.empty(len(given), np.int16)
+    begin = (first // 1_000_000 // _YEAR - 1) * _YEAR
+    end = (last // 1_000_000 // _YEAR + 2) * _YEAR
+    _fill(started_at, country, given, unknown, *_changes(countries, begin, end), resolved)
     return resolved

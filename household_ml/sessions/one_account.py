@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from operator import itemgetter
 from types import NoneType
 from typing import Any, Final, NamedTuple
 
@@ -25,7 +24,7 @@ from household_ml.errors import Problem, SchemaError
 from household_ml.schema import SESSIONS
 from household_ml.sessions.arranging import ROW_REASONS, arrange, number
 from household_ml.sessions.columns import NO_OFFSET, country_word_code, device_type_code
-from household_ml.sessions.localtime import NO_COUNTRY, offsets_from_country
+from household_ml.sessions.localtime import NO_COUNTRY, offsets_between
 from household_ml.sessions.read import read_sessions
 from household_ml.sessions.table import ROW_COLUMNS, Sessions
 from household_ml.sessions.validation import FIRST_START, SKEW
@@ -39,8 +38,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOCAL_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001
 _NAMES: Final = tuple(name for name in SESSIONS.names if name != "account_id")
 _NEEDED: Final = tuple(name for name in SESSIONS.needed if name != "account_id")
-_NO_BYTES: Final = np.zeros(0, np.uint8)
 _NO_TIMES: Final = np.zeros(0, np.int64)
+
+#: Types of plain values.
+_TEXTS: Final = frozenset({str, NoneType})
+_NUMBERS: Final = frozenset({float, int, NoneType})
+_WHOLE: Final = frozenset({int, NoneType})
+
+#: Words of a column whose codes are kept at hand.
+_MOST_WORDS: Final = 1024
 
 
 class _NotPlainError(Exception):
@@ -226,9 +232,9 @@ def _columns_of(rows: Sequence[Mapping[str, Any]]) -> Columns:
     if not rows:
         return {}
     names = tuple(rows[0])
-    if len(names) > 1 and sum(map(len, rows)) == len(names) * len(rows):
+    if sum(map(len, rows)) == len(names) * len(rows):
         try:
-            return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
+            return {name: [row[name] for row in rows] for name in names}
         except KeyError:
             pass
     named = {name for row in rows for name in row}
@@ -236,55 +242,65 @@ def _columns_of(rows: Sequence[Mapping[str, Any]]) -> Columns:
 
 
 def _read(columns: Columns, account_id: str, now: int) -> AccountSessions:
-    if not all(map(columns.__contains__, _NEEDED)) or type(account_id) is not str:
+    if not all(map(columns.__contains__, _NEEDED)) or not _is_name(account_id):
         raise _NotPlainError
     count = len(columns["device_id"])
-    if count == 0 or {len(columns[name]) for name in _NAMES if name in columns} != {count}:
+    given = {name: _told(columns[name], count) for name in _NAMES if name in columns}
+    devices, profiles, times = given["device_id"], given.get("profile_id"), given["started_at"]
+    if count == 0 or devices is None or times is None or given["ip"] is None:
         raise _NotPlainError
-    devices = columns["device_id"]
+    countries = _words(given.get("country"), count, _COUNTRIES)
+    written = type(times[0]) is not datetime
     (
         reasons, counts, device_rows, device, at, duration, hi, lo, asn, device_type,
         country, offset, profile,
     ) = arrange(
-        _joined(columns["ip"]),
-        *_times(columns["started_at"]),
-        _joined(devices),
-        _joined(columns.get("profile_id")),
-        _numbers(columns.get("duration_s"), count),
-        _whole(columns.get("asn"), count, 0),
-        _words(columns.get("device_type"), count, _device_type),
-        _words(columns.get("country"), count, _country),
-        _whole(columns.get("utc_offset_min"), count, NO_OFFSET),
+        _joined([*devices, *(profiles or ()), *given["ip"], *(times if written else ())]),
+        profiles is not None,
+        _NO_TIMES if written else _moments(times),
+        _numbers(given.get("duration_s"), count),
+        _whole(given.get("asn"), count, 0),
+        _words(given.get("device_type"), count, _DEVICE_TYPES),
+        countries,
+        _whole(given.get("utc_offset_min"), count, NO_OFFSET),
         FIRST_START,
         now + SKEW,
         NO_OFFSET,
     )  # fmt: skip
     kept, zoned, odd = counts.tolist()
-    if kept == 0 or odd or not _is_name(account_id):
+    if kept == 0 or odd:
         raise _NotPlainError
     if zoned:
-        offset = offsets_from_country(at, country, offset, NO_OFFSET)
+        codes = tuple(sorted(set(countries.tolist()) - {NO_COUNTRY}))
+        offset = offsets_between(at, country, offset, NO_OFFSET, codes, int(at[0]), int(at[-1]))
     device_id = tuple([devices[row] for row in device_rows.tolist()])
     return AccountSessions(
-        account_id, device_id, np.array((0, kept)), np.array((0, len(device_id))), device, at,
+        account_id, device_id, _bounds(kept), _bounds(len(device_id)), device, at,
         duration, hi, lo, asn, device_type, country, offset, profile, count,
         () if kept == count else _rejected(reasons),
     )  # fmt: skip
 
 
 def _is_name(text: str) -> bool:
-    """Whether a text is surely not blank, whatever is called blank."""
-    return any("!" <= letter <= "~" for letter in text)
+    """Whether a value is a text that is surely not blank, whatever is called blank."""
+    return type(text) is str and ("!" <= text[:1] <= "~" or any("!" <= c <= "~" for c in text))
 
 
-def _joined(texts: Sequence[Any] | None) -> Array:
+def _told(values: Sequence[Any], count: int) -> Sequence[Any] | None:
+    """A column; None if it tells nothing."""
+    if type(values) is not list and type(values) is not tuple:
+        values = list(values)
+    if len(values) != count:
+        raise _NotPlainError
+    return None if count and values[0] is None and values.count(None) == count else values
+
+
+def _joined(texts: list[Any]) -> Array:
     """Texts in one, a line feed between each two; None is empty."""
-    if texts is None:
-        return _NO_BYTES
     try:
         joined = "\n".join(texts)
     except TypeError:
-        if not set(map(type, texts)) <= {str, NoneType}:
+        if not _TEXTS.issuperset(map(type, texts)):
             raise _NotPlainError from None
         joined = "\n".join([text or "" for text in texts])
     if joined.count("\n") != len(texts) - 1:
@@ -295,10 +311,8 @@ def _joined(texts: Sequence[Any] | None) -> Array:
         raise _NotPlainError from error
 
 
-def _times(times: Sequence[Any]) -> tuple[Array, Array]:
-    """Times as joined text, or as microseconds since 1970, UTC; the other one is empty."""
-    if type(times[0]) is not datetime:
-        return _joined(times), _NO_TIMES
+def _moments(times: Sequence[Any]) -> Array:
+    """Microseconds since 1970, UTC; a time without a zone is UTC."""
     if set(map(type, times)) != {datetime}:
         raise _NotPlainError
     try:
@@ -307,14 +321,14 @@ def _times(times: Sequence[Any]) -> tuple[Array, Array]:
     except TypeError as error:
         raise _NotPlainError from error
     micros = [(each.days * 86_400 + each.seconds) * 1_000_000 + each.microseconds for each in since]
-    return _NO_BYTES, np.array(micros, np.int64)
+    return np.array(micros, np.int64)
 
 
 def _numbers(numbers: Sequence[Any] | None, count: int) -> Array:
     """Numbers as float64; NaN = None."""
     if numbers is None:
         return _constant(count, np.nan, np.float64)
-    if not set(map(type, numbers)) <= {float, int, NoneType}:
+    if not _NUMBERS.issuperset(map(type, numbers)):
         raise _NotPlainError
     try:
         return np.array(numbers, np.float64)
@@ -327,46 +341,60 @@ def _whole(numbers: Sequence[Any] | None, count: int, none: int) -> Array:
     if numbers is None:
         return _constant(count, none, np.int64)
     kinds = set(map(type, numbers))
-    if kinds == {NoneType}:
-        return _constant(count, none, np.int64)
-    if not kinds <= {int, NoneType}:
+    if not kinds <= _WHOLE:
         raise _NotPlainError
+    if NoneType in kinds:
+        numbers = [none if number is None else number for number in numbers]
     try:
-        return np.array(
-            numbers
-            if NoneType not in kinds
-            else [none if number is None else number for number in numbers],
-            np.int64,
-        )
+        return np.array(numbers, np.int64)
     except OverflowError as error:
         raise _NotPlainError from error
 
 
-def _words(words: Sequence[Any] | None, count: int, code: Callable[[str | None], int]) -> Array:
+class _Codes(dict[Any, int]):
+    """Codes of the words that were met, each found once; what is no word is not plain."""
+
+    def __init__(self, code: Callable[[str], int | None], none: int) -> None:
+        super().__init__({None: none})
+        self._code = code
+        self._none = none
+
+    def __missing__(self, word: object) -> int:
+        if type(word) is not str:
+            raise _NotPlainError
+        if len(self) >= _MOST_WORDS:
+            self.clear()
+            self[None] = self._none
+        code = self._code(word)
+        return self.setdefault(word, self._none if code is None else code)
+
+
+_DEVICE_TYPES: Final = _Codes(device_type_code, -1)
+_COUNTRIES: Final = _Codes(country_word_code, NO_COUNTRY)
+
+
+def _words(words: Sequence[Any] | None, count: int, codes: _Codes) -> Array:
     """Codes of words; -1 = None."""
     if words is None:
         return _constant(count, -1, np.int64)
-    if not set(map(type, words)) <= {str, NoneType}:
-        raise _NotPlainError
-    return np.fromiter(map(code, words), np.int64, count)
-
-
-@lru_cache(maxsize=1024)
-def _device_type(word: str | None) -> int:
-    code = None if word is None else device_type_code(word)
-    return -1 if code is None else code
-
-
-@lru_cache(maxsize=1024)
-def _country(word: str | None) -> int:
-    code = None if word is None else country_word_code(word)
-    return NO_COUNTRY if code is None else code
+    try:
+        if len(set(words)) == 1:
+            return _constant(count, codes[words[0]], np.int64)
+        return np.array(list(map(codes.__getitem__, words)), np.int64)
+    except TypeError as error:
+        raise _NotPlainError from error
 
 
 @lru_cache(maxsize=256)
 def _constant(count: int, value: float, kind: type[np.int64 | np.float64]) -> Array:
     """A column of one value, which nobody writes to."""
     return np.full(count, value, kind)
+
+
+@lru_cache(maxsize=1024)
+def _bounds(count: int) -> Array:
+    """Offsets of one account, which nobody writes to."""
+    return np.array((0, count))
 
 
 def _rejected(reasons: Array) -> tuple[tuple[int, str], ...]:

@@ -17,7 +17,6 @@ import json
 import os
 import platform
 import shutil
-import signal
 import socket
 import statistics
 import subprocess
@@ -45,6 +44,7 @@ from tests.benchmarks.service_load import (  # noqa: E402
     put_under_load,
 )
 from tests.benchmarks.service_table import OURS, goals, in_readme, table  # noqa: E402
+from tests.serving.processes import end_all  # noqa: E402
 
 ACCOUNTS = 64
 TICK = os.sysconf("SC_CLK_TCK")
@@ -178,12 +178,7 @@ def started(contestant: Contestant, folder: Path, core: int | None) -> Iterator[
         wait_for(contestant, process, folder)
         yield process.pid
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        end_all(process)
 
 
 def wait_for(contestant: Contestant, process: subprocess.Popen[bytes], folder: Path) -> None:
@@ -211,28 +206,23 @@ def wait_for(contestant: Contestant, process: subprocess.Popen[bytes], folder: P
 
 def processor_seconds(session: int) -> float:
     """Processor time of all processes of a session."""
-    total = 0
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[3]) == session:
-            total += int(fields[11]) + int(fields[12])
-    return total / TICK
+    return sum(one[11] + one[12] for one in _processes(session)) / TICK
 
 
 def memory_mb(session: int) -> float:
     """Memory that the processes of a session hold."""
-    total = 0
+    return sum(one[21] for one in _processes(session)) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _processes(session: int) -> Iterator[list[int]]:
+    """What the system tells of each process of a session, from its state on; the state as 0."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = path.read_text().rpartition(")")[2].split()
+            _, *fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[3]) == session:
-            total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
-    return total / 1e6
+        if int(fields[2]) == session:
+            yield [0, *map(int, fields)]
 
 
 def measure(

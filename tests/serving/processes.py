@@ -69,12 +69,17 @@ def running(
             time.sleep(0.2)
         yield address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        end_all(process)
+
+
+def end_all(leader: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started, which are a session of their own."""
+    os.killpg(leader.pid, signal.SIGTERM)
+    try:
+        leader.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(leader.pid, signal.SIGKILL)
+        leader.wait()
 
 
 @contextmanager

@@ -14,11 +14,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+import household_ml
 from household_ml.errors import MissingDependencyError, NoSessionsError, ParameterError
 from household_ml.networks import enrich
 from household_ml.networks.counting import COUNTED
 from household_ml.scoring import HouseholdScorer
 from household_ml.serving import spark
+from household_ml.serving.registry import register
 from household_ml.sessions import SessionsWarning, read_sessions
 
 _DAY_US = 86_400_000_000
@@ -96,9 +98,14 @@ def test_scores_equal_those_of_the_local_engine(
     devices = spark.score_into(
         spark.read_source(session, path), out, model=model_folder, accounts=accounts
     )
-    got = pq.read_table(out).sort_by([("account_id", "ascending"), ("device_id", "ascending")])
     expected = scorer.score_table(path, accounts=accounts)
     assert devices == expected.num_rows
+    same(pq.read_table(out), expected)
+
+
+def same(got: pa.Table, expected: pa.Table) -> None:
+    """Scores in any order are those expected, which are in theirs."""
+    got = got.sort_by([("account_id", "ascending"), ("device_id", "ascending")])
     for name in ("account_id", "device_id", "verdict", "place", "reasons", "model"):
         assert got[name].to_pylist() == expected[name].to_pylist()
     for name in ("as_of", "last_home_at"):
@@ -106,6 +113,21 @@ def test_scores_equal_those_of_the_local_engine(
         assert as_numbers[0].equals(as_numbers[1])
     difference = pc.subtract(got["household_probability"], expected["household_probability"])
     assert np.abs(difference.to_numpy()).max() <= 1e-9
+
+
+def test_a_registered_model_scores_a_table_of_spark(
+    session: Any,
+    path: str,
+    scorer: HouseholdScorer,
+    model_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    model = register(model_folder, "household").uri
+    assert model == "models:/household@champion"
+    scores = household_ml.spark.score(session.read.parquet(path), model=model)
+    same(scores.toArrow(), scorer.score_table(path))
 
 
 @pytest.mark.usefixtures("nothing_collected")
@@ -133,13 +155,7 @@ def test_an_account_larger_than_a_part_and_one_operators_accounts_change_nothing
         tmp_path / "scores",
         model=model_folder,
     )
-    got = pq.read_table(tmp_path / "scores").sort_by(
-        [("account_id", "ascending"), ("device_id", "ascending")]
-    )
-    expected = scorer.score_table(skewed)
-    assert got["verdict"].to_pylist() == expected["verdict"].to_pylist()
-    difference = pc.subtract(got["household_probability"], expected["household_probability"])
-    assert np.abs(difference.to_numpy()).max() <= 1e-9
+    same(pq.read_table(tmp_path / "scores"), scorer.score_table(skewed))
 
 
 def test_verdicts_carry_on_as_in_the_local_engine(
@@ -174,6 +190,11 @@ def test_rows_that_cannot_be_used_are_counted_and_nothing_is_an_error(
 def test_a_source_that_is_not_there(session: Any, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="must be Parquet or CSV with --engine spark"):
         spark.read_source(session, str(tmp_path / "none.parquet"))
+
+
+def test_it_stands_under_a_short_name_too() -> None:
+    assert household_ml.spark.score is spark.score
+    assert household_ml.spark.score_into is spark.score_into
 
 
 def test_without_spark_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

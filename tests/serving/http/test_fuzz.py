@@ -60,6 +60,18 @@ def service(scorer: HouseholdScorer) -> Iterator[httpx.Client]:
         yield found
 
 
+def only_made(cases: int) -> settings:
+    """So many cases, the same each time, none remembered and none made smaller."""
+    return settings(
+        max_examples=cases,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 def fuzz(
     service: httpx.Client,
     path: str,
@@ -74,14 +86,7 @@ def fuzz(
     strategy = operation.as_strategy(generation_mode=mode, media_type=kind)
     statuses: Counter[int] = Counter()
 
-    @settings(
-        max_examples=cases,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @only_made(cases)
     @given(case=strategy)
     def send(case: schemathesis.Case) -> None:
         # A stream is answered with 200 whatever its lines say: each is told what is wrong with it.
@@ -114,14 +119,7 @@ def test_a_line_of_a_stream_is_answered_as_a_request_is(
     strategy = schema["/v1/score"]["POST"].as_strategy(generation_mode=mode)
     bodies: list[bytes] = []
 
-    @settings(
-        max_examples=30,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @only_made(30)
     @given(case=strategy)
     def collect(case: schemathesis.Case) -> None:
         bodies.append(json.dumps(case.body, default=str).encode())
