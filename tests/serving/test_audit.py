@@ -343,7 +343,7 @@ def test_a_later_format_is_refused(path: Path, keys: Keys) -> None:
     AuditLog(path, keys).close()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 3")
-    with pytest.raises(AuditError, match="got an audit record of format 2"):
+    with pytest.raises(AuditError, match="got an audit record of format 3"):
         AuditLog(path, keys)
 
 
