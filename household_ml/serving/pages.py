@@ -103,7 +103,8 @@ def figure_svg(
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     if not wide:
-        figure.set_size_inches(_SHRUNK * figure.get_size_inches())
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(_SHRUNK * width, _SHRUNK * height)
     if say is not None:
         say.retell(figure)
     with mpl.rc_context(style):
