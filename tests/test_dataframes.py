@@ -11,12 +11,8 @@ import pyarrow as pa
 import pytest
 
 from household_ml import HouseholdScorer, build_features, read_sessions
-from household_ml.display import facts_html, rows_html
 from household_ml.errors import FormatError
-from household_ml.modeling.comparison import compare_scores
-from household_ml.modeling.evaluation import evaluate_scores
 from household_ml.modeling.labels import align_labels
-from household_ml.networks import enrich
 from household_ml.scoring.tables import open_table
 from tests.properties.accounts import make_sessions
 
@@ -32,8 +28,9 @@ class HandsOutArrow:
 
 
 def in_polars(table: pa.Table) -> Any:
-    polars = pytest.importorskip("polars", reason="polars is not installed: pip install polars")
-    return polars.from_arrow(table)
+    import polars as pl
+
+    return pl.from_arrow(table)
 
 
 LIBRARIES: dict[str, Callable[[pa.Table], Any]] = {
@@ -88,32 +85,3 @@ def test_what_is_no_table_is_refused() -> None:
         FormatError, match="the accounts table must be a DataFrame, an Arrow table o"
     ):
         open_table([1, 2], "accounts", text=[])  # type: ignore[arg-type]
-
-
-def test_objects_show_themselves_in_notebooks(given: pa.Table) -> None:
-    sessions = read_sessions(given)
-    y = np.array([1.0, 0.0, 1.0, 0.0] * 10)
-    account = np.arange(40) // 4
-    shown = {
-        "Scorer": HouseholdScorer.load(),
-        "Sessions": sessions,
-        "Network statistics": enrich(sessions).statistics,
-        "Evaluation of a &lt;model&gt;": evaluate_scores(
-            0.2 + 0.6 * y, y, account, replicates=5, name="a <model>"
-        ),
-        "Scores on the same devices": compare_scores({"ours": -y}, y, account, replicates=5),
-    }
-    for heading, thing in shown.items():
-        told = thing._repr_html_()
-        assert told.startswith("<div><b>")
-        assert heading in told
-        assert told.count("<table") == told.count("</table>") == 1
-    assert f"{len(sessions):,}" in sessions._repr_html_()
-
-
-def test_what_is_shown_is_escaped() -> None:
-    for told in (
-        facts_html("<i>", {"<b>": "<u>"}, "<p>"),
-        rows_html("<i>", ["<b>"], [["<u>"]]),
-    ):
-        assert not {"<i>", "<u>"} & {told[at : at + 3] for at in range(len(told))}

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from household_ml.compiling import compiled
 from household_ml.config import FeatureConfig, environment
+from household_ml.display import facts_html
 from household_ml.errors import NoSessionsError, ParameterError, Problem
 from household_ml.features.catalogue import COLUMN_NAMES, FEATURE_NAMES
 from household_ml.features.history import Columns
@@ -76,6 +77,20 @@ class Features:
 
     def __repr__(self) -> str:
         return f"Features({len(self):,} devices x {len(FEATURE_NAMES)} features)"
+
+    def _repr_html_(self) -> str:
+        at_home = np.count_nonzero(self.place == 0) / max(len(self), 1)
+        return facts_html(
+            "Features",
+            {
+                "devices": f"{len(self):,}",
+                "accounts": f"{np.unique(self.account).size:,}",
+                "features": f"{len(FEATURE_NAMES)}",
+                "as of": f"{np.datetime64(self.as_of, 'us').astype('M8[s]')} UTC",
+                "devices that belong to the home": f"{at_home:.1%}",
+            },
+            "to_frame() gives the table; column(name) gives the values of one feature.",
+        )
 
     def column(self, name: str) -> npt.NDArray[np.float64]:
         """Values of one feature, shape (d,)."""

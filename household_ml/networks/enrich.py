@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from household_ml.display import facts_html
 from household_ml.networks.ladder import AS_LEVEL
 from household_ml.networks.operators import connection_type_of, operator_of
 from household_ml.networks.statistics import NetworkCounts, NetworkStatistics
@@ -55,6 +56,22 @@ class EnrichedSessions:
 
     def __len__(self) -> int:
         return len(self.sessions)
+
+    def __repr__(self) -> str:
+        return f"<EnrichedSessions: {self.sessions!r}, AS known for {_share(self.asn > 0)}>"
+
+    def _repr_html_(self) -> str:
+        kinds = {
+            f"{name} networks": _share(self.connection == code)
+            for code, name in enumerate(CONNECTION_TYPES)
+            if name != "unknown" and (self.connection == code).any()
+        }
+        facts = {"sessions": f"{len(self):,}", "AS known": _share(self.asn > 0), **kinds}
+        return facts_html("Sessions with their networks", facts, f"Counted: {self.statistics!r}")
+
+
+def _share(rows: npt.NDArray[np.bool_]) -> str:
+    return f"{rows.mean():.1%}" if rows.size else "none"
 
 
 def enrich(

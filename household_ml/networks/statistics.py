@@ -327,4 +327,5 @@ class NetworkCounts:
         return self._gather("span_days")
 
     def _gather(self, name: str) -> npt.NDArray[Any]:
-        return self.statistics.columns[name][self.row]
+        gathered: npt.NDArray[Any] = self.statistics.columns[name].take(self.row)
+        return gathered

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from household_ml.config import environment
+from household_ml.display import facts_html
 from household_ml.errors import NetworksError, Problem
 from household_ml.networks.ranges import Ranges, find_asn, lay_out
 from household_ml.networks.sources import RawTable, read_mmdb, read_tsv
@@ -245,6 +246,18 @@ class NetworkTable:
         return (
             f"NetworkTable({v4:,} IPv4 and {v6:,} IPv6 ranges, {self.named.size:,} names, "
             f"of {self.dated}, {self.age_days()} days old, from {self.source})"
+        )
+
+    def _repr_html_(self) -> str:
+        return facts_html(
+            "Table of networks",
+            {
+                "IPv4 ranges": f"{int(np.count_nonzero(self.v4.asn)):,}",
+                "IPv6 ranges": f"{int(np.count_nonzero(self.v6.asn)):,}",
+                "named systems": f"{self.named.size:,}",
+                "of the day": f"{self.dated}, {self.age_days():,} days ago",
+                "source": self.source,
+            },
         )
 
 

@@ -131,6 +131,7 @@ def answer(model: HouseholdModel, inputs: AnswerInputs) -> Answers:
         place=inputs.place,
         activity=inputs.evidence.device_sessions,
         slots=inputs.slots,
+        recognised=None if inputs.earlier is None else inputs.earlier.recognised,
     )
     told = choose(asked.sums, inference_of(model).names, verdict, unseen, unsettled=held != call)
     return Answers(probability, verdict, told_codes(told), standing)

@@ -30,7 +30,8 @@ is, its ``outside`` as a first call: nobody is accused for one day. A device tha
 before is ``undetermined`` at first. Weeks are counted by ``as_of`` and use by the days, in UTC, of
 the sessions, so that it does not matter how often is scored.
 
-Paid slots come after: ``extra_member`` is ``outside`` with a slot, and is carried as ``outside``.
+Paid slots come after: ``extra_member`` is ``outside`` with a slot, and is carried as ``outside``. A
+place that had a slot keeps it until another has more than twice its sessions.
 
 The numbers of weeks are chosen by following simulated accounts from day to day, see
 :mod:`household_ml.modeling.stability`: each is the price of fewer flips in days until an answer.
@@ -142,6 +143,8 @@ class Earlier:
     called_use, doubted_use : int64 array of shape (D,)
         Days on which the device was used since ``called_since`` and since ``doubted_since`` of the
         standing, see :func:`~household_ml.scoring.use.days_of_use`.
+    recognised : bool array of shape (D,)
+        Devices that had a paid slot.
     """
 
     moment: int
@@ -150,6 +153,7 @@ class Earlier:
     standing: Standing
     called_use: Ints
     doubted_use: Ints
+    recognised: Bools
 
 
 def carry(call: Codes, probability: Floats, earlier: Earlier) -> Standing:
@@ -182,7 +186,8 @@ def carry(call: Codes, probability: Floats, earlier: Earlier) -> Standing:
     ... )
     >>> outside, moment = np.array([3, 3], dtype=np.int8), 9 * 7 * 86_400_000_000
     >>> used = np.array([9, 2])
-    >>> earlier = Earlier(moment, np.array([True, True]), outside, before, used, used * 0)
+    >>> both = np.array([True, True])
+    >>> earlier = Earlier(moment, both, outside, before, used, used * 0, ~both)
     >>> now = carry(outside, np.array([0.02, 0.02]), earlier)
     >>> [Verdict(code).name for code in now.verdict]
     ['OUTSIDE', 'HOUSEHOLD']

@@ -124,7 +124,8 @@ class PreviousScores:
             use(np.where(known, since, NO_TIME))
             for since in (standing.called_since, standing.doubted_since)
         ]
-        return Earlier(moment, known, call, standing, used[0], used[1])
+        recognised = known & (code == Verdict.EXTRA_MEMBER)
+        return Earlier(moment, known, call, standing, used[0], used[1], recognised)
 
     def _rows(self, account_id: pa.Array, device_id: pa.Array) -> Ints:
         """Row of each device, -1 = none."""
@@ -282,7 +283,7 @@ def _unknown(devices: int, moment: int) -> Earlier:
     standing = Standing(undetermined, np.full(devices, moment), none, none)
     unused = np.zeros(devices, dtype=np.int64)
     known = np.zeros(devices, dtype=bool)
-    return Earlier(moment, known, undetermined, standing, unused, unused)
+    return Earlier(moment, known, undetermined, standing, unused, unused, known)
 
 
 def _times(column: pa.ChunkedArray) -> Ints:

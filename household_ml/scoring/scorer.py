@@ -231,7 +231,7 @@ class HouseholdScorer:
         statistics = self.statistics_for(known, networks)
         features = build_features(enrich(known, statistics=statistics), as_of=moment)
         inputs = AnswerInputs(
-            values=features.values[:, self.model.columns(features.names)],
+            values=features.values.take(self.model.columns(features.names), axis=1),
             evidence=measure_evidence(known),
             account=features.account,
             place=features.place,

@@ -27,6 +27,7 @@ import pyarrow as pa
 from household_ml.schema import VERDICTS
 
 __all__ = [
+    "KEPT_SLOT",
     "MIN_ACCOUNT_DAYS",
     "MIN_ACCOUNT_SESSIONS",
     "MIN_DEVICE_SESSIONS",
@@ -46,6 +47,10 @@ MIN_ACCOUNT_SESSIONS = 5
 
 #: An account seen on fewer days in the window has no home to compare with. [A]
 MIN_ACCOUNT_DAYS = 3
+
+
+#: A place that has a slot keeps it until another has more than so many times its sessions. [A]
+KEPT_SLOT = 2
 
 
 class Verdict(enum.IntEnum):
@@ -158,6 +163,7 @@ def allot_extra_members(
     place: npt.NDArray[np.int32],
     activity: npt.NDArray[np.int64],
     slots: npt.NDArray[np.int64],
+    recognised: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.int8]:
     """Turn the most active places outside into extra members, as many as the account has slots.
 
@@ -175,6 +181,9 @@ def allot_extra_members(
         place last.
     slots : int64 array of shape (D,)
         Extra-member slots of the device's account, repeated for each of its devices.
+    recognised : bool array of shape (D,), optional
+        Devices that had a slot at the scoring before. The sessions of their place count
+        :data:`KEPT_SLOT` times, so that two places do not take turns.
 
     Returns
     -------
@@ -207,6 +216,8 @@ def allot_extra_members(
     group = np.empty(order.size, dtype=np.int64)
     group[order] = np.cumsum(opens) - 1
     group_activity = np.bincount(group, weights=activity[candidates])
+    if recognised is not None:
+        group_activity[group[recognised[candidates]]] *= KEPT_SLOT
     group_owner = owner[order][opens]
     ranking = np.lexsort((np.arange(group_owner.size), -group_activity, group_owner))
     ranked_owner = group_owner[ranking]

@@ -122,6 +122,7 @@ def write_account_report(
         plot_places_graph(graph, language=say.language),
         "places",
         told=say("Where the devices of account {account} are used", account=account),
+        wide=True,
     )
     return write_page(
         out,

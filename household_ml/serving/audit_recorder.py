@@ -159,6 +159,7 @@ def _microseconds(column: pa.ChunkedArray) -> list[Any]:
 def _packed(earlier: Earlier) -> bytes:
     rows = np.empty(earlier.known.size, EARLIER)
     rows["known"], rows["call"] = earlier.known, earlier.call
+    rows["recognised"] = earlier.recognised
     for name in ("verdict", "verdict_since", "called_since", "doubted_since"):
         rows[name] = getattr(earlier.standing, name)
     rows["called_use"], rows["doubted_use"] = earlier.called_use, earlier.doubted_use

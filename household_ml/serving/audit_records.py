@@ -56,6 +56,7 @@ EARLIER: Final = np.dtype(
         ("doubted_since", "<i8"),
         ("called_use", "<i8"),
         ("doubted_use", "<i8"),
+        ("recognised", "?"),
     ]
 )
 
@@ -313,4 +314,6 @@ def _unpacked(as_of: int, packed: Sequence[bytes | None]) -> Earlier | None:
         doubted_since=rows["doubted_since"].astype(np.int64),
     )
     used = [rows[name].astype(np.int64) for name in ("called_use", "doubted_use")]
-    return Earlier(as_of, rows["known"], rows["call"], standing, used[0], used[1])
+    return Earlier(
+        as_of, rows["known"], rows["call"], standing, used[0], used[1], rows["recognised"]
+    )

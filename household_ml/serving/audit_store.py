@@ -31,7 +31,7 @@ __all__ = ["AuditStore"]
 
 #: What the file says it is, in its header: the letters "hhau".
 _APPLICATION: Final = 0x68686175
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 _WAIT_SECONDS: Final = 60.0
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from household_ml.display import facts_html
 from household_ml.errors import FormatError, LabelsError, Problem
 from household_ml.features import FEATURES, Features, build_features
 from household_ml.modeling.hypotheses import columns_for
@@ -76,6 +77,24 @@ class LabelledSessions:
     labels: pd.DataFrame
     simulated: bool = False
     truth: pa.Table | None = None
+
+    def __repr__(self) -> str:
+        told = f"{'simulated, ' if self.simulated else ''}{len(self.labels):,} labels"
+        return f"<LabelledSessions {self.name!r}: {told}, {self.sessions!r}>"
+
+    def _repr_html_(self) -> str:
+        return facts_html(
+            f"Sessions and labels: {self.name}",
+            {
+                "sessions": f"{len(self.sessions):,}",
+                "accounts": f"{self.sessions.n_accounts:,}",
+                "devices": f"{self.sessions.n_devices:,}",
+                "labelled devices": f"{len(self.labels):,}",
+                "of them in the household": f"{self.labels['in_household'].mean():.1%}",
+                "true place of each session": "known" if self.truth is not None else "not known",
+            },
+            "The people are simulated." if self.simulated else "",
+        )
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,11 @@ class Measured:
     scores: Mapping[str, Floats]
     devices: LabelledDevices
 
+    def __repr__(self) -> str:
+        found = self.evaluation
+        told = f"{found.counts['devices']:,} devices, PR-AUC of outside {found.metrics['pr_auc']}"
+        return f"<Measured {self.name!r}: {self.model.label}, {told}>"
+
     def _repr_html_(self) -> str:
         return f"{self.comparison._repr_html_()}{self.evaluation._repr_html_()}"
 

@@ -216,6 +216,11 @@ class Monitored:
             "distrusted": list(self.distrusted),
         }
 
+    def __repr__(self) -> str:
+        drifted = int(self.inputs["drifted"].sum())
+        told = f"{drifted} of {len(self.inputs)} features drifted, {len(self.alarms)} alarms"
+        return f"<Monitored: {self.model}, {told}; to_text() tells them>"
+
     def _repr_html_(self) -> str:
         rows = [
             [f"{alarm.operator} (AS{alarm.asn})", alarm.signal.replace("_", " "), alarm.since,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["environment", "figure_svg", "write_page"]
 
-#: Size of a figure on a page, as a share of its own: the smaller it is, the larger its texts are.
+#: Size of a figure beside another, as a share of its own: smaller, so its texts are larger.
 _SHRUNK = 0.8
 
 
@@ -62,7 +62,9 @@ def write_page(
     return target
 
 
-def figure_svg(axes: Axes, name: str, say: Wording | None = None, told: str = "") -> str:
+def figure_svg(
+    axes: Axes, name: str, say: Wording | None = None, told: str = "", *, wide: bool = False
+) -> str:
     """A figure as an ``<svg>`` element that stands alone: no identifier meets another's.
 
     Parameters
@@ -75,6 +77,9 @@ def figure_svg(axes: Axes, name: str, say: Wording | None = None, told: str = ""
         Language of the texts in it; English when left out.
     told : str
         What is shown, for people who do not see it; the name when left out.
+    wide : bool, default=False
+        It has the width of the page; others stand two beside each other, and their texts are drawn
+        larger, to be read on paper too.
 
     Returns
     -------
@@ -97,8 +102,9 @@ def figure_svg(axes: Axes, name: str, say: Wording | None = None, told: str = ""
         legend.remove()
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
-    # A page shows two beside each other, and on paper they still are to be read.
-    figure.set_size_inches(_SHRUNK * figure.get_size_inches())
+    if not wide:
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(_SHRUNK * width, _SHRUNK * height)
     if say is not None:
         say.retell(figure)
     with mpl.rc_context(style):

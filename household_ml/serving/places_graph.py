@@ -13,6 +13,7 @@ from household_ml.features import assign_places, infer_places
 from household_ml.modeling.plots import COLOURS, new_axes
 from household_ml.networks import enrich, operator_name
 from household_ml.schema import DEVICE_TYPES
+from household_ml.serving.pages import figure_svg
 from household_ml.serving.timeline import place_colour, place_name
 from household_ml.serving.wording import Wording
 
@@ -50,6 +51,14 @@ class PlacesGraph:
     devices: pd.DataFrame
     places: pd.DataFrame
     edges: pd.DataFrame
+
+    def __repr__(self) -> str:
+        places = int((self.places["place"] >= 0).sum())
+        size = f"{len(self.devices)} devices, {places} places"
+        return f"<PlacesGraph: account {self.account_id}, {size}>"
+
+    def _repr_html_(self) -> str:
+        return figure_svg(plot_places_graph(self), f"places of {self.account_id}", wide=True)
 
 
 def compute_places_graph(

@@ -210,7 +210,9 @@ def _world(
             if part.outside
         ],
         "figures": [
-            Markup(figure_svg(axes, f"{prefix} {name}", say, say(name)))  # noqa: S704 - drawn here
+            Markup(  # noqa: S704 - drawn here
+                figure_svg(axes, f"{prefix} {name}", say, say(name), wide=name == figures[-1][1])
+            )
             for axes, name in figures
         ],
     }

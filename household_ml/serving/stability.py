@@ -243,8 +243,8 @@ def follow_daily(
     for turn, moment in enumerate(moments.tolist()):
         day = _score(model, rows, moment, world.accounts)
         held = series.carry(day, moment)
-        for verdict, found in ((plain, day.call), (carried, held)):
-            verdict[day.device, turn] = _CODES[day.with_slots(found)]
+        plain[day.device, turn] = _CODES[day.with_slots(day.call)]
+        carried[day.device, turn] = _CODES[series.with_slots(day, held)]
     return _with_truth(world, rows, moments, plain, carried, run_in)
 
 
@@ -323,7 +323,7 @@ class _Day:
     activity: Ints
     slots: Ints
 
-    def with_slots(self, verdict: Codes) -> Codes:
+    def with_slots(self, verdict: Codes, recognised: Bools | None = None) -> Codes:
         """Verdicts after paid slots."""
         return allot_extra_members(
             verdict,
@@ -331,6 +331,7 @@ class _Day:
             place=self.place,
             activity=self.activity,
             slots=self.slots,
+            recognised=recognised,
         )
 
 
@@ -366,6 +367,7 @@ class _Series:
         self.call = np.full(devices, Verdict.UNDETERMINED, dtype=np.int8)
         self.times = np.full((3, devices), NO_TIME)
         self.verdict = self.call.copy()
+        self.recognised = np.zeros(devices, dtype=bool)
         self.begun = False
 
     def carry(self, day: _Day, moment: int) -> Codes:
@@ -375,7 +377,8 @@ class _Series:
             since = self.times[:, at]
             use = [days_of_use(day.sessions, each) for each in since[1:]]
             before = Standing(self.verdict[at], since[0], since[1], since[2])
-            earlier = Earlier(moment, self.known[at], self.call[at], before, use[0], use[1])
+            known, recognised = self.known[at], self.recognised[at]
+            earlier = Earlier(moment, known, self.call[at], before, use[0], use[1], recognised)
             standing = carry(day.call, day.probability, earlier)
         else:  # a series does not begin with an accusation
             accused = day.call == Verdict.OUTSIDE
@@ -389,6 +392,13 @@ class _Series:
         self.known[at], self.call[at], self.verdict[at] = True, day.call, standing.verdict
         self.times[:, at] = standing.verdict_since, standing.called_since, standing.doubted_since
         return standing.verdict
+
+    def with_slots(self, day: _Day, held: Codes) -> Codes:
+        """Verdicts after paid slots, which stay where they were."""
+        verdict = day.with_slots(held, self.recognised[day.device])
+        self.recognised[:] = False
+        self.recognised[day.device] = verdict == Verdict.EXTRA_MEMBER
+        return verdict
 
 
 def _with_truth(

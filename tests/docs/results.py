@@ -50,14 +50,27 @@ row:
 
 The hardest test is an author whose worlds the model has not seen at all:
 
-{authors}"""
+{authors}
+
+Scored daily with the scores of the day before, over 60 days (see [verdicts](#verdicts)):
+
+{stands}"""
+
+#: Rows of the card on verdicts from day to day that the README has.
+STANDS = (
+    "flips in 1,000 device-months of unchanged households, all devices",
+    "flips in 1,000 device-months of unchanged households, devices of the household",
+    "household devices called outside on the last day",
+    "outside devices called outside on the last day",
+)
 
 
 def results(card: str) -> str:
     """What the README says of the results, from the text of a card."""
     parts = {part.partition("\n")[0]: part for part in card.split("\n## ")}
     rows = [line for line in card.splitlines() if line.startswith("| ")]
-    quality = [next(row for row in rows if row.startswith(f"| {name} |")) for name in QUALITY]
+    quality = [_row(rows, name) for name in QUALITY]
+    stood, *_ = tables(parts["Verdicts from day to day"])
     kinds, scores = tables(parts["Between a plain model and an oracle"])
     _, authors, *_ = tables(parts["On worlds of an author it has not seen"])
     least = next(line for line in card.splitlines() if line.startswith("Least of the way"))
@@ -68,7 +81,12 @@ def results(card: str) -> str:
         least=least,
         scores="\n".join(scores),
         authors="\n".join(authors),
+        stands="\n".join([*stood[:2], *(_row(rows, name) for name in STANDS)]),
     )
+
+
+def _row(rows: list[str], name: str) -> str:
+    return next(row for row in rows if row.startswith(f"| {name} |"))
 
 
 def tables(part: str) -> list[list[str]]:

@@ -71,8 +71,6 @@ def test_it_runs_from_its_first_cell_to_its_last(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As ``make notebooks`` runs it: in a kernel of its own, where a claim that fails ends it."""
-    for module in ("jupytext", "nbclient", "ipykernel"):
-        pytest.importorskip(module, reason="the extra 'notebooks' is not installed")
     for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLBACKEND"):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # put back when the test ends
     monkeypatch.delenv("NETFLIX_EXPORT", raising=False)

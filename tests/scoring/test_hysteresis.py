@@ -68,7 +68,7 @@ def series(
             return np.asarray(uses[rows, today] - uses[rows, at], dtype=np.int64)
 
         counts = use(standing.called_since), use(standing.doubted_since)
-        earlier = Earlier(today * DAY, known, call, standing, *counts)
+        earlier = Earlier(today * DAY, known, call, standing, *counts, recognised=~known)
         standing = carry(now, p[:, turn], earlier)
         known, call = np.ones(devices, dtype=bool), now
         for device, code in enumerate(standing.verdict):

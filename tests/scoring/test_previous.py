@@ -78,7 +78,9 @@ def test_an_extra_member_is_carried_as_outside() -> None:
         table = table.append_column(column.name, value)
     asked = (pa.array(["a"]), pa.array(["d0"]))
     before = read_previous(table)
-    standing = before.earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS, use=used).standing
+    earlier = before.earlier(*asked, moment=4 * DAY, thresholds=THRESHOLDS, use=used)
+    standing = earlier.standing
+    assert earlier.recognised.tolist() == [True]
     assert standing.verdict.tolist() == [Verdict.OUTSIDE]
     assert standing.verdict_since.tolist() == [DAY]
     assert standing.doubted_since.tolist() == [NO_TIME]

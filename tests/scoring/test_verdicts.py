@@ -76,6 +76,7 @@ def with_slots(
     activity: list[int],
     verdict: list[Verdict] | None = None,
     account: list[int] | None = None,
+    recognised: list[bool] | None = None,
 ) -> list[str]:
     devices = len(place)
     codes = allot_extra_members(
@@ -84,6 +85,7 @@ def with_slots(
         place=np.array(place, dtype=np.int32),
         activity=np.array(activity),
         slots=np.full(devices, slots),
+        recognised=None if recognised is None else np.array(recognised),
     )
     return ["extra" if code == Verdict.EXTRA_MEMBER else Verdict(code).name for code in codes]
 
@@ -102,6 +104,20 @@ def test_the_most_active_places_come_first() -> None:
 
 def test_of_equally_active_places_the_lower_number_comes_first_and_no_place_last() -> None:
     assert with_slots(1, [-1, 2, 1], [5, 5, 5]) == ["OUTSIDE", "OUTSIDE", "extra"]
+
+
+@pytest.mark.parametrize(("sessions", "kept"), [(4, True), (8, True), (9, False)])
+def test_a_place_keeps_its_slot_until_another_has_more_than_twice_its_sessions(
+    sessions: int, kept: bool
+) -> None:
+    told = with_slots(1, [1, 1, 2], [2, 2, sessions], recognised=[False, True, False])
+    assert told == (["extra", "extra", "OUTSIDE"] if kept else ["OUTSIDE", "OUTSIDE", "extra"])
+
+
+def test_a_place_that_is_no_longer_outside_keeps_no_slot() -> None:
+    verdict = [Verdict.HOUSEHOLD, Verdict.OUTSIDE]
+    told = with_slots(1, [1, 2], [9, 1], verdict, recognised=[True, False])
+    assert told == ["HOUSEHOLD", "extra"]
 
 
 def test_devices_without_a_place_count_together_as_one() -> None:

@@ -94,4 +94,5 @@ def _earlier(rng: np.random.Generator, count: int) -> Earlier:
         codes[rng.integers(0, 3, count)],
         Standing(codes[rng.integers(0, 3, count)], *since),
         *rng.integers(0, 10, (2, count)),
+        rng.random(count) < 0.3,
     )

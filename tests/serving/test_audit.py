@@ -332,7 +332,7 @@ def test_another_file_is_left_as_it_is(path: Path, keys: Keys) -> None:
     with closing(sqlite3.connect(other)) as connection:
         connection.execute("CREATE TABLE t (x)")
     before = other.read_bytes()
-    with pytest.raises(AuditError, match="must be an audit record of format 1, got another"):
+    with pytest.raises(AuditError, match="must be an audit record of format 2, got another"):
         AuditLog(other, keys)
     assert other.read_bytes() == before
     with pytest.raises(AuditError, match="unable to open"):
@@ -342,8 +342,8 @@ def test_another_file_is_left_as_it_is(path: Path, keys: Keys) -> None:
 def test_a_later_format_is_refused(path: Path, keys: Keys) -> None:
     AuditLog(path, keys).close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(AuditError, match="got an audit record of format 2"):
+        connection.execute("PRAGMA user_version = 3")
+    with pytest.raises(AuditError, match="got an audit record of format 3"):
         AuditLog(path, keys)
 
 
