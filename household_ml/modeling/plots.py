@@ -323,6 +323,7 @@ def plot_false_flags(
     highest = max([2.2 * rate, *frame["high"].dropna().tolist(), *frame["rate"].tolist()])
     axes.set_xlim(0, min(1.0, 1.05 * highest))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+    axes.locator_params(axis="x", nbins=5)
     axes.set_xlabel("household devices flagged, 95 %")
     axes.set_title("False flags by situation")
     axes.grid(visible=False, axis="y")

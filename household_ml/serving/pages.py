@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["environment", "figure_svg", "write_page"]
 
-#: Size of a figure beside another, as a share of its own: smaller, so its texts are larger.
-_SHRUNK = 0.8
+#: Size of a figure beside another, as shares of its own: smaller, so its texts are larger.
+_NARROWER, _LOWER = 0.8, 0.92
 
 
 def environment() -> Environment:
@@ -101,10 +101,15 @@ def figure_svg(
     if legend is not None:
         legend.remove()
         handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=7.8,
+            handlelength=1.6, columnspacing=1.0,
+        )  # fmt: skip
     if not wide:
         width, height = figure.get_size_inches()
-        figure.set_size_inches(_SHRUNK * width, _SHRUNK * height)
+        figure.set_size_inches(_NARROWER * width, _LOWER * height)
+        for label in (axes.xaxis.label, axes.yaxis.label):
+            label.set_fontsize(9)
     if say is not None:
         say.retell(figure)
     with mpl.rc_context(style):

@@ -36,6 +36,7 @@ def help_of(name: str | None) -> str:
         return household_ml.get_help(group)
     command = household_ml.get_command(group, name)
     assert command is not None
+    command._help_option = None  # click keeps that of the context which asked first
     context = click.Context(command, info_name=name, parent=group, max_content_width=100)
     context.terminal_width = 100
     return command.get_help(context)

@@ -115,6 +115,7 @@ def same(got: pa.Table, expected: pa.Table) -> None:
     assert np.abs(difference.to_numpy()).max() <= 1e-9
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_registered_model_scores_a_table_of_spark(
     session: Any,
     path: str,

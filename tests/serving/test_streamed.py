@@ -353,6 +353,21 @@ def test_nothing_to_score_is_an_error_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_rows_of_which_none_can_be_used_come_with_a_remedy(
+    scorer: HouseholdScorer, sessions: pa.Table, tmp_path: Path
+) -> None:
+    source, out = tmp_path / "in.parquet", tmp_path / "scores.parquet"
+    few = sessions.slice(0, 3).drop_columns(["asn"])
+    hidden = pa.array(["10.0.0.1"] * len(few))
+    pq.write_table(few.set_column(few.column_names.index("ip"), "ip", hidden), source)
+    with pytest.raises(
+        NoSessionsError,
+        match=r"rejected \(3 ip_private\)\. Log the address of the client",
+    ):
+        score_files(source, out, scorer=scorer, chunk_sessions=1, quiet=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.parquet"]
+
+
 def test_a_full_disk_is_told_and_what_is_finished_is_kept(
     scorer: HouseholdScorer, folder: Path, model_folder: Path, tmp_path: Path
 ) -> None:
