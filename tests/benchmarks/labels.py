@@ -95,17 +95,18 @@ def summarise(curves: dict[str, LearningCurve]) -> str:
 
 def to_readme(curves: dict[str, LearningCurve]) -> str:
     """What is found by number of labelled accounts, and below it the worst that a draw lost."""
-    counts = [point.accounts for point in next(iter(curves.values())).points]
+    counts = sorted({point.accounts for curve in curves.values() for point in curve.points})
     heads = ["none" if count == 0 else f"{count:,}" for count in counts]
     lines = [
         f"| labels | {' | '.join(heads)} | least gain of a draw | log loss gained at the end |",
         f"|---|{'---|' * (len(heads) + 2)}",
     ]
     for name, curve in curves.items():
-        found = [f"{point.recall.value:.3f}" for point in curve.points]
+        found = {point.accounts: f"{point.recall.value:.3f}" for point in curve.points}
+        cells = " | ".join(found.get(count, "") for count in counts)
         least = min(point.worst_recall_gain for point in curve.points[1:])
         gained = curve.points[-1].log_loss_gain
-        lines.append(f"| {name} | {' | '.join(found)} | {least:+.3f} | {gained} |")
+        lines.append(f"| {name} | {cells} | {least:+.3f} | {gained} |")
     return "\n".join(lines)
 
 
